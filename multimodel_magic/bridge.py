@@ -1,0 +1,317 @@
+"""The one place that knows threads and event loops.
+
+One background loop per process owns what synchronous code starts. `run` and `iterate` block
+the caller, and an interrupt (`KeyboardInterrupt`) cancels the task and waits for it to close
+its connection: a stream that nobody reads must not go on costing. `arun` awaits the same task
+from another loop (the kernel's), whose cancellation is treated alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import contextvars
+import queue
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from typing import Any, Generic, TypeVar
+
+__all__ = ["Worker", "aiterate", "arun", "iterate", "loop", "run"]
+
+T = TypeVar("T")
+
+HEARTBEAT_S = 0.05
+"""How often a blocked caller looks up: Ctrl-C is seen between two waits on Windows too."""
+
+GRACE_S = 0.4
+"""How long an interrupt waits for the task to close its connection (a cell ends within 0.5 s)."""
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def loop() -> asyncio.AbstractEventLoop:
+    """Return the process's background loop, started on first use in a daemon thread."""
+    global _loop  # noqa: PLW0603 - one per process is the point
+    with _lock:
+        if _loop is None or _loop.is_closed():
+            _loop = asyncio.new_event_loop()
+            threading.Thread(target=_loop.run_forever, name="multimodel-magic", daemon=True).start()
+        return _loop
+
+
+class _Job(Generic[T]):
+    """A coroutine on the background loop, in a copy of the caller's context."""
+
+    def __init__(self, coro: Coroutine[Any, Any, T], when_done: Callable[[], None]) -> None:
+        self._coro = coro
+        self._when_done = when_done
+        self._done = threading.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._cancelled = False
+        self._value: T | None = None
+        self._error: BaseException | None = None
+        self._loop = loop()
+        context = contextvars.copy_context()
+        self._loop.call_soon_threadsafe(self._start, context)
+
+    def _start(self, context: contextvars.Context) -> None:
+        self._task = self._loop.create_task(self._runner(), context=context)
+        if self._cancelled:
+            self._task.cancel()
+
+    async def _runner(self) -> None:
+        try:
+            self._value = await self._coro
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
+            self._error = error
+        finally:
+            self._coro.close()  # A task cancelled before its first step never entered it.
+            self._done.set()
+            self._when_done()
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+
+    def is_done(self) -> bool:
+        return self._done.is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        return self._done.wait(timeout_s)
+
+    def result(self) -> T:
+        if isinstance(self._error, asyncio.CancelledError):
+            raise KeyboardInterrupt from None
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[return-value]  # set where there is no error
+
+
+def _nothing() -> None:
+    """Do nothing: for jobs whose end nobody is told of."""
+
+
+def _refuse_own_loop() -> None:
+    if threading.current_thread().name == "multimodel-magic":
+        raise RuntimeError("a blocking call on the background loop itself; await it there")
+
+
+def run(coro: Coroutine[Any, Any, T]) -> T:
+    """Run `coro` on the background loop and block until it ends.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        When interrupted; `coro` has then been cancelled and given 0.4 s to clean up.
+    """
+    try:
+        _refuse_own_loop()
+    except RuntimeError:
+        coro.close()
+        raise
+    job = _Job(coro, _nothing)
+    try:
+        while not job.wait(HEARTBEAT_S):
+            pass
+    except KeyboardInterrupt:
+        job.cancel()
+        job.wait(GRACE_S)
+        raise
+    return job.result()
+
+
+async def arun(coro: Coroutine[Any, Any, T]) -> T:
+    """Await `coro`, which runs on the background loop, from any other loop.
+
+    The heartbeat is there because ipykernel schedules the cancellation of an interrupted cell
+    with a plain `call_soon`, which an idle loop sees only when it next wakes.
+    """
+    here = asyncio.get_running_loop()
+    if here is loop():
+        return await coro
+    over = asyncio.Event()
+    job = _Job(coro, lambda: _wake(here, over))
+    try:
+        while not over.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), HEARTBEAT_S)
+    except asyncio.CancelledError:
+        job.cancel()
+        await _settle(job)
+        raise KeyboardInterrupt from None  # what a notebook user expects to read
+    return job.result()
+
+
+def _wake(here: asyncio.AbstractEventLoop, over: asyncio.Event) -> None:
+    with contextlib.suppress(RuntimeError):  # the caller's loop may be gone already
+        here.call_soon_threadsafe(over.set)
+
+
+async def _settle(job: _Job[Any]) -> None:
+    for _ in range(int(GRACE_S / 0.02)):
+        if job.is_done():
+            return
+        await asyncio.sleep(0.02)
+
+
+_END = object()
+
+
+async def _pump(events: AsyncGenerator[T, None], put: Callable[[object], None]) -> None:
+    async with contextlib.aclosing(events):
+        async for event in events:
+            put(event)
+
+
+def iterate(events: AsyncGenerator[T, None], *, tick_s: float | None = None) -> Iterator[T | None]:
+    """Iterate an async generator, which runs on the background loop, from synchronous code.
+
+    Parameters
+    ----------
+    events
+        The async generator. It is closed when the iteration ends, in whatever way.
+    tick_s
+        Where given, `None` is yielded whenever so many seconds passed without an event, so that
+        a display can count up while nothing comes.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        When interrupted, after the events that the generator still yielded while it closed.
+    """
+    _refuse_own_loop()
+    arrived: queue.SimpleQueue[object] = queue.SimpleQueue()
+    job = _Job(_pump(events, arrived.put), lambda: arrived.put(_END))
+    interrupted = False
+    patience = HEARTBEAT_S if tick_s is None else min(tick_s, HEARTBEAT_S)
+    try:
+        while True:
+            try:
+                event = arrived.get(timeout=GRACE_S if interrupted else patience)
+            except queue.Empty:
+                if interrupted:
+                    break
+                if tick_s is not None:
+                    yield None
+                continue
+            except KeyboardInterrupt:
+                interrupted = True
+                job.cancel()
+                continue
+            if event is _END:
+                break
+            yield event  # type: ignore[misc]  # only events and the end mark are put
+    except (KeyboardInterrupt, GeneratorExit):
+        job.cancel()
+        job.wait(GRACE_S)
+        raise
+    if interrupted:
+        raise KeyboardInterrupt
+    job.result()
+
+
+async def aiterate(
+    events: AsyncGenerator[T, None], *, tick_s: float | None = None
+) -> AsyncGenerator[T | None, None]:
+    """Iterate an async generator, which runs on the background loop, from another loop.
+
+    As `iterate`, but awaited: cancelling the caller's task is the interrupt.
+    """
+    here = asyncio.get_running_loop()
+    arrived: asyncio.Queue[object] = asyncio.Queue()
+
+    def put(event: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the caller's loop may be gone already
+            here.call_soon_threadsafe(arrived.put_nowait, event)
+
+    job = _Job(_pump(events, put), lambda: put(_END))
+    interrupted = False
+    patience = HEARTBEAT_S if tick_s is None else min(tick_s, HEARTBEAT_S)
+    try:
+        while True:
+            try:
+                event = await asyncio.wait_for(arrived.get(), GRACE_S if interrupted else patience)
+            except TimeoutError:
+                if interrupted:
+                    break
+                if tick_s is not None:
+                    yield None
+                continue
+            except asyncio.CancelledError:
+                interrupted = True
+                job.cancel()
+                continue
+            if event is _END:
+                break
+            yield event  # type: ignore[misc]  # only events and the end mark are put
+    finally:
+        if not job.is_done():
+            job.cancel()
+            await _settle(job)
+    if interrupted:
+        raise KeyboardInterrupt from None
+    job.result()
+
+
+class Worker(Generic[T]):
+    """A daemon thread that is handed items and works through them in batches.
+
+    Parameters
+    ----------
+    work
+        Called in the thread with every batch. What it raises is its own affair: it must not.
+    name
+        The thread's name.
+    linger_s
+        How long the thread lets a batch grow before it works on it.
+    """
+
+    def __init__(
+        self, work: Callable[[list[T]], None], *, name: str, linger_s: float = 0.05
+    ) -> None:
+        self._work = work
+        self._name = name
+        self._linger_s = linger_s
+        self._items: queue.SimpleQueue[T | threading.Event] = queue.SimpleQueue()
+        self._hurry = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def put(self, item: T) -> None:
+        """Hand over one item; returns at once."""
+        self._items.put(item)
+        if self._thread is None:
+            self._start()
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
+                self._thread.start()
+                atexit.register(self.flush)
+
+    def flush(self, timeout_s: float = 60.0) -> bool:
+        """Wait until everything handed over before has been worked on; False on timeout."""
+        if self._thread is None:
+            return True
+        done = threading.Event()
+        self._items.put(done)
+        self._hurry.set()
+        return done.wait(timeout_s)
+
+    def _loop(self) -> None:
+        while True:
+            batch = [self._items.get()]
+            self._hurry.wait(self._linger_s)
+            self._hurry.clear()
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    batch.append(self._items.get_nowait())
+            items = [item for item in batch if not isinstance(item, threading.Event)]
+            if items:
+                self._work(items)
+            for item in batch:
+                if isinstance(item, threading.Event):
+                    item.set()

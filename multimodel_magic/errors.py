@@ -1,0 +1,217 @@
+"""Every error of the package, drawn by what the caller does next.
+
+    MultimodelError
+    ├── Retryable               the same model again, after a while
+    │   ├── RateLimited             (retry_after_s)
+    │   ├── Overloaded
+    │   ├── TimedOut
+    │   ├── ConnectionFailed
+    │   └── MalformedAnswer         no answer in what came: HTML, bad JSON, no stop event
+    ├── Refused                 the next model that can
+    │   ├── QuotaExceeded
+    │   ├── ModelNotFound
+    │   ├── ContextTooLong
+    │   ├── ContentFiltered         (the model's or the vendor's refusal)
+    │   └── FeatureMissing
+    ├── AuthenticationFailed    skip the whole provider, and say so loudly
+    ├── StreamInterrupted       text was already shown: restart, keep or fail, by policy
+    ├── Misconfigured           stop: asking anyone else would not help
+    │   ├── UsageError              (a magic's or a function's argument)
+    │   ├── ConfigError             (file, line, path)
+    │   ├── UnknownModel
+    │   ├── BadRequest              (the vendor's 400 about our request)
+    │   ├── ProviderMissing         (a package or the server is not installed)
+    │   └── BudgetExceeded
+    ├── Cancelled               stop: the user did
+    └── AllModelsFailed         (attempts)
+
+Messages say what was wrong, where, and what to do, in one line, and never hold a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from multimodel_magic.types import Attempt
+
+__all__ = [
+    "AllModelsFailed",
+    "AuthenticationFailed",
+    "BadRequest",
+    "BudgetExceeded",
+    "Cancelled",
+    "ConfigError",
+    "ConnectionFailed",
+    "ContentFiltered",
+    "ContextTooLong",
+    "FeatureMissing",
+    "MalformedAnswer",
+    "Misconfigured",
+    "ModelNotFound",
+    "MultimodelError",
+    "Overloaded",
+    "ProviderMissing",
+    "QuotaExceeded",
+    "RateLimited",
+    "Refused",
+    "Retryable",
+    "StreamInterrupted",
+    "TimedOut",
+    "UnknownModel",
+    "UsageError",
+    "did_you_mean",
+]
+
+
+def did_you_mean(word: str, known: Iterable[str], *, most: int = 3) -> str:
+    """Return `; did you mean 'x'?` for the nearest of `known`, or an empty string.
+
+    Examples
+    --------
+    >>> did_you_mean("task_typ", ["task_type", "user_tier"])
+    "; did you mean 'task_type'?"
+    >>> did_you_mean("zzz", ["task_type"])
+    ''
+    """
+    near = get_close_matches(word, list(known), n=most, cutoff=0.6)
+    return f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+
+
+class MultimodelError(Exception):
+    """The root of the tree. In a notebook it shows as one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+    def _render_traceback_(self) -> list[str]:
+        """Give IPython one line instead of the frames of asyncio and httpx."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class Retryable(MultimodelError):
+    """The same model may answer if asked again.
+
+    Parameters
+    ----------
+    message
+        One line: what was wrong, where, what to do.
+    retry_after_s
+        Seconds that the vendor asked us to wait; None where it did not say.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class RateLimited(Retryable):
+    """429: too many requests or tokens."""
+
+
+class Overloaded(Retryable):
+    """5xx and 529: the vendor has trouble of its own."""
+
+
+class TimedOut(Retryable):
+    """Nothing came in time."""
+
+
+class ConnectionFailed(Retryable):
+    """The vendor could not be reached, or hung up before the first token."""
+
+
+class MalformedAnswer(Retryable):
+    """A 200 that is no answer: HTML, broken JSON, no stop event, nothing at all."""
+
+
+class Refused(MultimodelError):
+    """This model will not; another one may."""
+
+
+class QuotaExceeded(Refused):
+    """The account's quota is spent, or the wait that the vendor asks for is too long."""
+
+
+class ModelNotFound(Refused):
+    """The vendor has no such model, or not for this key."""
+
+
+class ContextTooLong(Refused):
+    """The prompt does not fit the model's context window."""
+
+
+class ContentFiltered(Refused):
+    """The model or the vendor's filter refused the content."""
+
+
+class FeatureMissing(Refused):
+    """The model lacks something that the request needs."""
+
+
+class AuthenticationFailed(MultimodelError):
+    """401, 402, 403 or no key at all: nothing of this provider can answer."""
+
+
+class StreamInterrupted(MultimodelError):
+    """The stream broke after text had come."""
+
+
+class Misconfigured(MultimodelError):
+    """Asking another model would not help: the request or the set-up is at fault."""
+
+
+class UsageError(Misconfigured):
+    """An option or argument that makes no sense; names the nearest that does."""
+
+
+class ConfigError(Misconfigured):
+    """A fault in the routing configuration, with file, line and path."""
+
+
+class UnknownModel(Misconfigured):
+    """No provider, alias, role or model of that name; names the nearest."""
+
+
+class BadRequest(Misconfigured):
+    """The vendor says that the request itself is wrong."""
+
+
+class ProviderMissing(Misconfigured):
+    """A provider whose package is not installed, with the command that mends it."""
+
+
+class BudgetExceeded(Misconfigured):
+    """The budget does not allow this call."""
+
+
+class Cancelled(MultimodelError):
+    """The user stopped it."""
+
+
+class AllModelsFailed(MultimodelError):
+    """Every model of the route failed; carries each attempt and prints one line a piece.
+
+    Parameters
+    ----------
+    attempts
+        Every attempt of the request, in order.
+    errors
+        The errors themselves, one an attempt, with their causes.
+    """
+
+    def __init__(
+        self, attempts: tuple[Attempt, ...], errors: tuple[MultimodelError, ...] = ()
+    ) -> None:
+        tried = len({attempt.name for attempt in attempts})
+        what = f"all {tried} models failed" if tried > 1 else "the model failed"
+        super().__init__(f"{what} in {len(attempts)} attempt{'s'[: len(attempts) != 1]}")
+        self.attempts = attempts
+        self.errors = errors
+
+    def __str__(self) -> str:
+        return "\n".join([self.args[0], *map(_line, self.attempts)])
+
+
+def _line(attempt: Attempt) -> str:
+    return f"  {attempt.number}. {attempt.name}: {attempt.error_type}: {attempt.error}"

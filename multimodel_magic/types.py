@@ -1,0 +1,458 @@
+"""The values that every part of the package shares: what is asked, chosen, tried and answered.
+
+Stdlib only, frozen, and with units in the names: `..._s` seconds, `..._usd` US dollars,
+`..._tokens` tokens as the vendor bills them. `None` means unknown and `0` means zero.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+__all__ = [
+    "Attempt",
+    "AttemptFailed",
+    "AttemptStarted",
+    "Candidate",
+    "Event",
+    "Finished",
+    "LLMResponse",
+    "LeftOut",
+    "Message",
+    "Model",
+    "Notice",
+    "Option",
+    "Price",
+    "Provider",
+    "ProviderEvent",
+    "Reason",
+    "Recorder",
+    "Request",
+    "Response",
+    "Route",
+    "Routed",
+    "Stopped",
+    "Strategy",
+    "TextDelta",
+    "Usage",
+    "new_ulid",
+]
+
+Option: TypeAlias = "str | int | float | bool | None | list[Option] | dict[str, Option]"
+"""A JSON value that goes to the vendor as it is."""
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_ulid() -> str:
+    """Make a ULID: 26 characters that sort by creation time and are unique without a server.
+
+    Notes
+    -----
+    48 bits of milliseconds since 1970 and 80 random bits in Crockford's base 32
+    (github.com/ulid/spec). Written here because this module is stdlib only.
+    """
+    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One earlier turn of a conversation: who spoke (`user` or `assistant`) and what."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing to be answered: the prompt, what routing may look at, and what the vendor gets.
+
+    `options` alone goes to the vendor verbatim; nothing that routing looks at ever does.
+    """
+
+    prompt: str
+    system: str | None = None
+    history: tuple[Message, ...] = ()
+    # What routing may look at.
+    models: tuple[str, ...] = ()
+    """Models, aliases or roles that the user named, in order; empty lets the strategy choose."""
+    strategy: str | None = None
+    fallbacks: tuple[str, ...] | None = None
+    """`None`: as configured; empty: no fallback at all."""
+    task: str | None = None
+    user_tier: str | None = None
+    task_value: str | None = None
+    needs: frozenset[str] = frozenset()
+    """What a model must have: any of `vision`, `tools`, `json`."""
+    unit: str | None = None
+    """What an experiment randomises over; the request_id where it is None."""
+    experiment: str | None = None
+    # What the vendor gets.
+    max_tokens: int | None = None
+    options: Mapping[str, Option] = field(default_factory=dict)
+    stream: bool = True
+    # Patience.
+    timeout_s: float | None = None
+    """Deadline of the whole request in seconds, all attempts and waits included."""
+    retries: int | None = None
+    """How often the same model may be asked again after a `Retryable` failure."""
+    request_id: str = field(default_factory=new_ulid)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Where it came from (`notebook`, `cell`, `session`, ...): kept in the ledger, never sent."""
+
+    def estimated_input_tokens(self) -> int:
+        """Estimate the input tokens from the characters; an estimate, and to be shown as one.
+
+        Notes
+        -----
+        Four characters a token, the vendors' own rule of thumb for English
+        (help.openai.com article 4936856), plus four tokens a message for its frame.
+        """
+        turns = [self.system or "", *(turn.text for turn in self.history), self.prompt]
+        return sum(len(text) for text in turns) // 4 + 4 * len(turns)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One clause of an explanation: the rule that spoke, what it saw, what it scored."""
+
+    rule: str
+    saw: str
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A candidate that the route does not hold, and why."""
+
+    model: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a strategy chose: models in the order in which they are to be asked, and why.
+
+    Strategies may name roles, aliases or models; a resolved route holds `provider:model` only.
+    """
+
+    models: tuple[str, ...]
+    strategy: str
+    reasons: tuple[Reason, ...] = ()
+    arm: str | None = None
+    """The experiment's arm (`EXPERIMENT:ARM`) that the request was dealt to, if any."""
+    arm_probability: float | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    notices: tuple[str, ...] = ()
+    """What the user should know of the choice, such as a retired model's replacement."""
+
+    @property
+    def why(self) -> str:
+        """The last reason in a few words, for the receipt."""
+        return self.reasons[-1].saw if self.reasons else self.strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the vendor billed them; `None` where it did not say.
+
+    `input_tokens` includes the cached ones, `output_tokens` includes the reasoning ones.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    estimated: bool = False
+    """True where we counted characters because the vendor's count never came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What an attempt cost and how we know.
+
+    `source` is one of `override`, `catalogue`, `catalogue-loose`, `local`, `unknown`.
+    """
+
+    cost_usd: Decimal | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call to one model, failed or not."""
+
+    provider: str
+    model: str
+    number: int
+    """Counts the request's attempts from 1."""
+    rank: int = 0
+    """The model's place in the route, from 0: above 0 means that this attempt was a fallback."""
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    latency_s: float = 0.0
+    """From sending to the last token or the failure."""
+    ttft_s: float | None = None
+    """From sending to the first token; None where none came."""
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: Decimal | None = None
+    price_source: str = "unknown"
+    stop_reason: str | None = None
+    """In the vendor's word; None where the answer did not end properly."""
+    response_model: str | None = None
+    """The model that the vendor says it used."""
+    response_id: str | None = None
+    error_type: str | None = None
+    """The name of the error's class in `multimodel_magic.errors`; None for an answer."""
+    error: str | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the attempt gave an answer."""
+        return self.error_type is None
+
+    @property
+    def name(self) -> str:
+        """The model as `provider:model`."""
+        return f"{self.provider}:{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """How a request ended: the text, every attempt, and the error if there is no answer.
+
+    `str(response)` is the text.
+    """
+
+    request: Request
+    text: str
+    attempts: tuple[Attempt, ...] = ()
+    route: Route | None = None
+    """None where routing itself failed."""
+    error: Exception | None = None
+    """Why there is no (whole) answer; partial text, if any, is in `text`."""
+    latency_s: float = 0.0
+    """Wall time of the whole request, waits included."""
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    cached: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def request_id(self) -> str:
+        """The request's ULID."""
+        return self.request.request_id
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether there is an answer."""
+        return self.error is None
+
+    @property
+    def answered_by(self) -> Attempt | None:
+        """The attempt that answered; None where none did."""
+        last = self.attempts[-1] if self.attempts else None
+        return last if last is not None and last.succeeded else None
+
+    @property
+    def model(self) -> str | None:
+        """The model that answered, else the last one asked, else None."""
+        return self.attempts[-1].model if self.attempts else None
+
+    @property
+    def provider(self) -> str | None:
+        """The provider of `model`."""
+        return self.attempts[-1].provider if self.attempts else None
+
+    @property
+    def fallback_used(self) -> bool:
+        """Whether the answer came from another place of the route than the first."""
+        answer = self.answered_by
+        return answer is not None and answer.rank > 0
+
+    @property
+    def fell_back_from(self) -> tuple[Attempt, ...]:
+        """The failed attempts at models before the one that answered (its own retries are not)."""
+        answer = self.answered_by
+        return tuple(a for a in self.attempts if answer is not None and a.rank < answer.rank)
+
+    @property
+    def usage(self) -> Usage:
+        """The usage of the attempt that answered, or of the last one."""
+        return self.attempts[-1].usage if self.attempts else Usage()
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the model stopped, in the vendor's word."""
+        return self.attempts[-1].stop_reason if self.attempts else None
+
+    @property
+    def ttft_s(self) -> float | None:
+        """Seconds from sending to the first token, within the last attempt."""
+        return self.attempts[-1].ttft_s if self.attempts else None
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What all attempts cost together; None where the cost of any of them is unknown."""
+        total = Decimal(0)
+        for attempt in self.attempts:
+            if attempt.cost_usd is None:
+                return None
+            total += attempt.cost_usd
+        return total
+
+    def labelled(self, labels: Mapping[str, str]) -> Response:
+        """Return the same response with more labels on its request."""
+        request = replace(self.request, labels={**self.request.labels, **labels})
+        return replace(self, request=request)
+
+
+LLMResponse = Response
+"""The seed's name for `Response`."""
+
+
+# --- what a stream of one request says, in this order; `Finished` is always the last.
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """The strategy has chosen."""
+
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something worth a line while the user waits: a load, a wait, a restart, a retired name."""
+
+    text: str
+    wait_s: float | None = None
+    """How long the wait will be at most, where it is one and that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """A model is being asked. Text shown so far is void: this attempt begins anew."""
+
+    provider: str
+    model: str
+    number: int
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """An attempt ended without an answer; another may follow."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The request ended, in whatever way: `response.error` says whether there is an answer."""
+
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A provider's last word on an answer: the stop event has come."""
+
+    stop_reason: str | None
+    response_model: str | None = None
+    response_id: str | None = None
+
+
+Event: TypeAlias = Routed | Notice | AttemptStarted | TextDelta | AttemptFailed | Finished
+ProviderEvent: TypeAlias = TextDelta | Usage | Notice | Stopped
+"""What a provider yields: text, usage as far as it is known, notices, and `Stopped` at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What the catalogue knows of a model; `None` where it does not know."""
+
+    provider: str
+    name: str
+    needs: frozenset[str] | None = None
+    """What it can do, of `vision`, `tools`, `json`."""
+    context_tokens: int | None = None
+    retired_on: str | None = None
+    """ISO date of its retirement, past or announced."""
+
+    @property
+    def full_name(self) -> str:
+        """`provider:model`."""
+        return f"{self.provider}:{self.name}"
+
+
+Candidate: TypeAlias = Model
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """One vendor's wire. Errors leave it translated into `multimodel_magic.errors`."""
+
+    @property
+    def name(self) -> str:
+        """The word before the colon in `provider:model`."""
+        ...
+
+    def stream(self, model: str, request: Request) -> AsyncGenerator[ProviderEvent, None]:
+        """Ask `model` and yield what comes; an answer that is whole ends with `Stopped`.
+
+        With `request.stream` false one `TextDelta` holds the whole text.
+        """
+        ...
+
+    def unusable(self) -> str | None:
+        """Say why it cannot be asked here (no key, no package), or None. No network."""
+        ...
+
+    async def models(self) -> tuple[str, ...]:
+        """List what models the vendor serves for this key; asks the network."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        ...
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """Pure: the same request gives the same route. No network, no clock, no dice."""
+
+    @property
+    def name(self) -> str:
+        """What `--strategy` and the ledger call it."""
+        ...
+
+    def route(self, request: Request) -> Route:
+        """Choose models for the request, with reasons; `Misconfigured` where it cannot."""
+        ...
+
+
+class Recorder(Protocol):
+    """Where finished requests go. Never fails the call it records."""
+
+    def record(self, response: Response) -> None:
+        """Keep the response and all its attempts."""
+        ...
+
+
+PriceOf: TypeAlias = Callable[[str, str, Usage, datetime], Price]
+"""`(provider, model, usage, at) -> Price`."""
