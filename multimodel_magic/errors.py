@@ -126,7 +126,7 @@ class MalformedAnswer(Retryable):
 
 
 class Refused(MultimodelError):
-    """This model will not; another one may."""
+    """The model asked will not; another one may."""
 
 
 class QuotaExceeded(Refused):

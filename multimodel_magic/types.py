@@ -43,7 +43,7 @@ __all__ = [
     "new_ulid",
 ]
 
-Option: TypeAlias = "str | int | float | bool | None | list[Option] | dict[str, Option]"
+Option: TypeAlias = "str | int | float | bool | list[Option] | dict[str, Option] | None"
 """A JSON value that goes to the vendor as it is."""
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -1,0 +1,1 @@
+"""What a person sees: magics, cards, charts. Only here IPython is imported."""
