@@ -14,10 +14,11 @@ import contextlib
 import contextvars
 import queue
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Worker", "aiterate", "arun", "iterate", "loop", "run"]
+__all__ = ["Worker", "aiterate", "arun", "consume", "iterate", "loop", "run"]
 
 T = TypeVar("T")
 
@@ -157,6 +158,7 @@ async def _settle(job: _Job[Any]) -> None:
 
 
 _END = object()
+_NOTHING_YET = object()
 
 
 async def _pump(events: AsyncGenerator[T, None], put: Callable[[object], None]) -> None:
@@ -165,7 +167,9 @@ async def _pump(events: AsyncGenerator[T, None], put: Callable[[object], None]) 
             put(event)
 
 
-def iterate(events: AsyncGenerator[T, None], *, tick_s: float | None = None) -> Iterator[T | None]:
+def iterate(
+    events: AsyncGenerator[T, None], *, tick_s: float | None = None
+) -> Generator[T | None, None, None]:
     """Iterate an async generator, which runs on the background loop, from synchronous code.
 
     Parameters
@@ -180,36 +184,61 @@ def iterate(events: AsyncGenerator[T, None], *, tick_s: float | None = None) -> 
     ------
     KeyboardInterrupt
         When interrupted, after the events that the generator still yielded while it closed.
+        An interrupt that strikes in the caller's own code may be thrown into the iteration to
+        the same effect; `consume` does.
     """
     _refuse_own_loop()
     arrived: queue.SimpleQueue[object] = queue.SimpleQueue()
     job = _Job(_pump(events, arrived.put), lambda: arrived.put(_END))
-    interrupted = False
-    patience = HEARTBEAT_S if tick_s is None else min(tick_s, HEARTBEAT_S)
-    try:
-        while True:
-            try:
-                event = arrived.get(timeout=GRACE_S if interrupted else patience)
-            except queue.Empty:
-                if interrupted:
-                    break
-                if tick_s is not None:
-                    yield None
-                continue
-            except KeyboardInterrupt:
-                interrupted = True
-                job.cancel()
-                continue
+    stop_s: float | None = None
+    while stop_s is None or time.monotonic() < stop_s:
+        try:
+            event = _next(arrived, tick_s)
             if event is _END:
                 break
-            yield event  # type: ignore[misc]  # only events and the end mark are put
-    except (KeyboardInterrupt, GeneratorExit):
-        job.cancel()
-        job.wait(GRACE_S)
-        raise
-    if interrupted:
+            if event is not _NOTHING_YET:
+                yield event  # type: ignore[misc]  # all but the two marks are events
+            elif tick_s is not None:
+                yield None
+        except KeyboardInterrupt:
+            stop_s = time.monotonic() + GRACE_S
+            job.cancel()
+        except GeneratorExit:
+            job.cancel()
+            job.wait(GRACE_S)
+            raise
+    if stop_s is not None:
         raise KeyboardInterrupt
     job.result()
+
+
+def _next(arrived: queue.SimpleQueue[object], tick_s: float | None) -> object:
+    patience = HEARTBEAT_S if tick_s is None else min(tick_s, HEARTBEAT_S)
+    try:
+        return arrived.get(timeout=patience)
+    except queue.Empty:
+        return _NOTHING_YET
+
+
+def consume(events: Generator[T | None, None, None], handle: Callable[[T | None], None]) -> None:
+    """Call `handle` with everything that `iterate` yields.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        When interrupted, wherever that strikes: `handle` has then seen the last event too.
+    """
+    while True:
+        try:
+            for event in events:
+                handle(event)
+        except KeyboardInterrupt as interrupt:
+            # Struck in `handle`: the iteration is still open and learns of it here. Struck in
+            # the iteration itself: that one has ended, and throwing into it raises again.
+            last = events.throw(interrupt)
+            handle(last)
+        else:
+            return
 
 
 async def aiterate(
@@ -227,32 +256,37 @@ async def aiterate(
             here.call_soon_threadsafe(arrived.put_nowait, event)
 
     job = _Job(_pump(events, put), lambda: put(_END))
-    interrupted = False
-    patience = HEARTBEAT_S if tick_s is None else min(tick_s, HEARTBEAT_S)
+    stop_s: float | None = None
     try:
-        while True:
+        while stop_s is None or time.monotonic() < stop_s:
             try:
-                event = await asyncio.wait_for(arrived.get(), GRACE_S if interrupted else patience)
-            except TimeoutError:
-                if interrupted:
-                    break
-                if tick_s is not None:
-                    yield None
-                continue
+                event = await _anext(arrived, tick_s)
             except asyncio.CancelledError:
-                interrupted = True
+                stop_s = time.monotonic() + GRACE_S
                 job.cancel()
                 continue
             if event is _END:
                 break
-            yield event  # type: ignore[misc]  # only events and the end mark are put
+            if event is not _NOTHING_YET:
+                yield event  # type: ignore[misc]  # all but the two marks are events
+            elif tick_s is not None:
+                yield None
     finally:
         if not job.is_done():
             job.cancel()
             await _settle(job)
-    if interrupted:
-        raise KeyboardInterrupt from None
+    if stop_s is not None:
+        raise KeyboardInterrupt from None  # what a notebook user expects to read
     job.result()
+
+
+async def _anext(arrived: asyncio.Queue[object], tick_s: float | None) -> object:
+    patience = HEARTBEAT_S if tick_s is None else min(tick_s, HEARTBEAT_S)
+    try:
+        async with asyncio.timeout(patience):
+            return await arrived.get()
+    except TimeoutError:
+        return _NOTHING_YET
 
 
 class Worker(Generic[T]):
