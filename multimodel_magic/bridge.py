@@ -12,14 +12,16 @@ import asyncio
 import atexit
 import contextlib
 import contextvars
+import functools
 import queue
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
-__all__ = ["Worker", "aiterate", "arun", "consume", "iterate", "loop", "run"]
+__all__ = ["Worker", "aiterate", "arun", "blocking", "consume", "iterate", "loop", "run"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 HEARTBEAT_S = 0.05
@@ -123,6 +125,17 @@ def run(coro: Coroutine[Any, Any, T]) -> T:
     return job.result()
 
 
+def blocking(ask: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Return the synchronous twin of an async function: the same arguments, through `run`."""
+
+    @functools.wraps(ask)
+    def twin(*args: P.args, **kwargs: P.kwargs) -> T:
+        return run(ask(*args, **kwargs))
+
+    twin.__doc__ = f"Do as `{ask.__name__}` and block until it ends.\n\n{ask.__doc__ or ''}"
+    return twin
+
+
 async def arun(coro: Coroutine[Any, Any, T]) -> T:
     """Await `coro`, which runs on the background loop, from any other loop.
 
@@ -141,7 +154,7 @@ async def arun(coro: Coroutine[Any, Any, T]) -> T:
     except asyncio.CancelledError:
         job.cancel()
         await _settle(job)
-        raise KeyboardInterrupt from None  # what a notebook user expects to read
+        raise
     return job.result()
 
 
@@ -191,15 +204,17 @@ def iterate(
     arrived: queue.SimpleQueue[object] = queue.SimpleQueue()
     job = _Job(_pump(events, arrived.put), lambda: arrived.put(_END))
     stop_s: float | None = None
-    while stop_s is None or time.monotonic() < stop_s:
+    while True:
+        # The whole loop stands inside the `try`: an interrupt may strike between two steps.
         try:
-            event = _next(arrived, tick_s)
-            if event is _END:
-                break
-            if event is not _NOTHING_YET:
-                yield event  # type: ignore[misc]  # all but the two marks are events
-            elif tick_s is not None:
-                yield None
+            while stop_s is None or time.monotonic() < stop_s:
+                event = _next(arrived, tick_s)
+                if event is _END:
+                    break
+                if event is not _NOTHING_YET:
+                    yield event  # type: ignore[misc]  # all but the two marks are events
+                elif tick_s is not None:
+                    yield None
         except KeyboardInterrupt:
             stop_s = time.monotonic() + GRACE_S
             job.cancel()
@@ -207,6 +222,8 @@ def iterate(
             job.cancel()
             job.wait(GRACE_S)
             raise
+        else:
+            break
     if stop_s is not None:
         raise KeyboardInterrupt
     job.result()
@@ -246,7 +263,8 @@ async def aiterate(
 ) -> AsyncGenerator[T | None, None]:
     """Iterate an async generator, which runs on the background loop, from another loop.
 
-    As `iterate`, but awaited: cancelling the caller's task is the interrupt.
+    As `iterate`, but awaited: cancelling the caller's task is the interrupt, and what the
+    generator still yields while it closes arrives before the `CancelledError`.
     """
     here = asyncio.get_running_loop()
     arrived: asyncio.Queue[object] = asyncio.Queue()
@@ -276,7 +294,8 @@ async def aiterate(
             job.cancel()
             await _settle(job)
     if stop_s is not None:
-        raise KeyboardInterrupt from None  # what a notebook user expects to read
+        # Not KeyboardInterrupt: asyncio lets that tear down the caller's loop.
+        raise asyncio.CancelledError
     job.result()
 
 
