@@ -1,0 +1,392 @@
+r"""Show what a model wrote without trusting it: markdown in, HTML out whose every tag is ours.
+
+A cell that has just run is trusted by JupyterLab, which then executes `<script>`, `onerror` and
+`<iframe srcdoc>` in text/markdown and text/html alike, and fetches `![](http://...)` at once,
+which leaks data without any script. Filtering markdown for Lab's own parser would mean to agree
+with that parser on what is code. So the text is parsed here, with raw HTML switched off, and only
+tags that this module wrote leave it; whatever it does not know is escaped text. No text/markdown
+is displayed at all.
+
+MathJax is the second interpreter: it stays out (`mathjax_ignore`) except in the spans made
+here, and a formula with a command that sets attributes, links, loads or defines stays as code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlsplit
+
+from multimodel_magic.notebook.highlight import highlighted
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_block import StateBlock
+    from markdown_it.rules_core import StateCore
+    from markdown_it.rules_inline import StateInline
+    from markdown_it.token import Token
+
+__all__ = ["GrowingMarkdown", "code_block", "plain", "text_block", "to_html"]
+
+IGNORED_BY_MATHJAX = "mathjax_ignore tex2jax_ignore"
+"""Classes for the element around what `to_html` gives: MathJax 3 and 2 leave its text alone."""
+
+# A formula that holds one of these is shown as code: they set attributes or styles, link, load,
+# or change the meaning of later formulas on the page (MathJax 3, all packages that Lab loads).
+_DENIED_NAMES = """
+bbox class colorbox csname cssId data DeclareMathOperator DeclarePairedDelimiter
+DeclarePairedDelimiters DeclarePairedDelimitersX DeclarePairedDelimitersXPP def definecolor
+edef enclose eqref fcolorbox gdef href html htmlClass htmlData htmlId htmlStyle
+includegraphics let mathtip mathtoolsset mmlToken newcommand newenvironment newtagform
+providecommand ref renewcommand renewenvironment renewtagform require setOptions special
+style texttip toggle unicode url usetagform xdef
+"""
+_DENIED = frozenset(_DENIED_NAMES.split())
+_COMMAND = re.compile(r"\\([A-Za-z]+)")
+_LABEL = re.compile(r"(?<!\\)\\label\{[^{}]*\}")
+_ENVIRONMENT = re.compile(r"\\begin\{([a-zA-Z]{1,20}\*?)\}")
+# The whole text is parsed in linear time, but hostile text costs up to 10 us a character. These
+# bound what a paint can cost; real answers stay far below.
+_MOST_CHARS, _MOST_LINES, _MOST_MARKS = 1_000_000, 20_000, 20_000
+_MATH_CHARS, _MATH_LINES, _MOST_FORMULAS = 2_000, 100, 500
+_ADDRESS = re.compile(r"://|www\.|@")
+_MARKS = re.compile(r"[\[\]!*_~`<&$\\]")
+# C0 and C1 controls except tab and newline (terminal escapes), and lone surrogates (not UTF-8).
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_INTERRUPTED_BY_MATH = ["paragraph", "reference", "blockquote", "list"]
+_CODE_STYLE = "margin:.5em 0;padding:.5em .75em;overflow-x:auto;white-space:pre"
+_FORMULA_STYLE = "overflow-x:auto;overflow-y:hidden"
+_TEXT_STYLE = "margin:0;white-space:pre-wrap;overflow-wrap:anywhere"
+
+
+def plain(text: str) -> str:
+    r"""Return `text` without what a terminal would obey: control characters and escapes.
+
+    Examples
+    --------
+    >>> plain("red \x1b[31malert\x07")
+    'red \ufffd[31malert\ufffd'
+    """
+    return _UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def text_block(text: str) -> str:
+    """Return `text` as it is, escaped, in a `<pre>` that wraps.
+
+    Examples
+    --------
+    >>> "&lt;b&gt;" in text_block("<b>")
+    True
+    """
+    return f'<pre style="{_TEXT_STYLE}">{escape(plain(text))}</pre>\n'
+
+
+def code_block(code: str, language: str = "") -> str:
+    """Return `code` escaped in a `<pre><code>`, coloured where `language` is a known one."""
+    inner = highlighted(plain(code), language)
+    return f'<pre style="{_CODE_STYLE}"><code>{inner}</code></pre>\n'
+
+
+def to_html(markdown: str, *, final: bool = True) -> str:
+    """Render a model's markdown as HTML that runs nothing, restyles nothing and fetches nothing.
+
+    Parameters
+    ----------
+    markdown
+        What the model wrote, whole or cut anywhere.
+    final
+        False while the answer still grows: formulas and code are then not yet typeset and
+        coloured, so that they do not flicker.
+
+    Returns
+    -------
+    str
+        Elements without ids or classes of the model's choice, to be put into an element that
+        carries the classes `IGNORED_BY_MATHJAX`. Images become links; links go to http, https
+        and mailto only.
+
+    Examples
+    --------
+    >>> to_html("<script>x</script> **b**").strip()
+    '<p>&lt;script&gt;x&lt;/script&gt; <strong>b</strong></p>'
+    """
+    text = plain(markdown)
+    if len(text) > _MOST_CHARS or text.count("\n") > _MOST_LINES:
+        return text_block(text)
+    return str(_parser().render(text, _fresh_environment(final=final)))
+
+
+class GrowingMarkdown:
+    """Markdown that grows: each `html()` renders only what is new since the block before last.
+
+    A block of markdown that another one follows does not change any more (but for link
+    definitions that come later: the final `to_html` of the whole text has those right). Each
+    part is rendered by `to_html`'s parser into balanced HTML, so the sum is as safe as its parts.
+    """
+
+    def __init__(self) -> None:
+        self._settled: list[str] = []
+        self._tail = ""
+
+    def add(self, text: str) -> None:
+        """Append what has just come."""
+        self._tail += text
+
+    def html(self) -> str:
+        """Render everything so far."""
+        tail = plain(self._tail)
+        if len(tail) > _MOST_CHARS or tail.count("\n") > _MOST_LINES:
+            return "".join([*self._settled, text_block(tail)])
+        parser, environment = _parser(), _fresh_environment(final=False)
+        tokens = parser.parse(tail, environment)
+        cut, line = _last_block(tokens, tail.count("\n"))
+        if cut:
+            self._settled.append(parser.renderer.render(tokens[:cut], parser.options, environment))
+            self._tail = tail.split("\n", line)[line]
+        rest = parser.renderer.render(tokens[cut:], parser.options, environment)
+        return "".join([*self._settled, rest])
+
+
+def _last_block(tokens: Sequence[Token], last_line: int) -> tuple[int, int]:
+    """Find the last top-level block that began above the last, perhaps unfinished, line."""
+    for index in range(len(tokens) - 1, 0, -1):
+        token = tokens[index]
+        if token.level == 0 and token.nesting >= 0 and token.map and token.map[0] < last_line:
+            return index, token.map[0]
+    return 0, 0
+
+
+# --- parsing
+
+
+def _fresh_environment(*, final: bool) -> dict[str, Any]:
+    return {"final": final, "marks": 0, "formulas": 0, "links": 0}
+
+
+@cache
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.validateLink = _may_link  # type: ignore[method-assign]  # the documented way
+    parser.block.ruler.before("fence", "math_block", _math_block, {"alt": _INTERRUPTED_BY_MATH})
+    parser.inline.ruler.before("escape", "math_inline", _math_inline)
+    parser.core.ruler.before("inline", "costly_text", _costly_text)
+    for name, rule in _RULES.items():
+        parser.add_render_rule(name, _adapted(rule))
+    return parser
+
+
+def _may_link(url: str) -> bool:
+    """Let only absolute links leave; others stay in the text as the model wrote them."""
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return False
+    return (parts.scheme in {"http", "https"} and bool(parts.netloc)) or parts.scheme == "mailto"
+
+
+def _costly_text(state: StateCore) -> None:
+    """Leave paragraphs unparsed once the answer's marks are more than any real answer has."""
+    for token in state.tokens:
+        if token.type == "inline":
+            state.env["marks"] += len(_MARKS.findall(token.content))
+            if state.env["marks"] > _MOST_MARKS:
+                token.type = "unparsed"
+
+
+def _math_inline(state: StateInline, silent: bool) -> bool:  # noqa: FBT001  # their signature
+    r"""Take `$x$`, `$$x$$`, `\(x\)` and `\[x\]` out of the markdown."""
+    found = _formula_at(state.src, state.pos)
+    if found is None:
+        return False
+    if not silent:
+        token = state.push("math_inline", "", 0)
+        token.content = found
+    state.pos += len(found)
+    return True
+
+
+def _formula_at(text: str, start: int) -> str | None:
+    opening = text[start : start + 2]
+    closing = {"$$": "$$", "\\(": "\\)", "\\[": "\\]"}.get(opening)
+    if closing is None:
+        return _dollars_at(text, start) if opening[:1] == "$" else None
+    end = text.find(closing, start + 2, start + _MATH_CHARS)
+    return text[start : end + 2] if end > start + 2 else None
+
+
+def _dollars_at(text: str, start: int) -> str | None:
+    """Find `$x$` by pandoc's rule, so that "$5 or $10" stays money."""
+    end = text.find("$", start + 1, start + _MATH_CHARS)
+    while end > 0 and text[end - 1] == "\\":
+        end = text.find("$", end + 1, start + _MATH_CHARS)
+    inner = text[start + 1 : end] if end > 0 else ""
+    if not inner or inner != inner.strip() or text[end + 1 : end + 2].isdigit():
+        return None
+    return text[start : end + 1]
+
+
+def _math_block(
+    state: StateBlock,
+    start: int,
+    end: int,
+    silent: bool,  # noqa: FBT001  # their signature
+) -> bool:
+    """Take a formula that fills whole lines out of the markdown."""
+    closing = None if state.is_code_block(start) else _closing_of(_line(state, start))
+    if closing is None:
+        return False
+    for number in range(start, min(end, start + _MATH_LINES)):
+        line = _line(state, number).rstrip()
+        if not line or state.sCount[number] < state.blkIndent:
+            return False
+        if line.endswith(closing) and (number > start or len(line) > 2 * len(closing)):
+            return silent or _push_math(state, start, number + 1)
+    return False
+
+
+def _line(state: StateBlock, number: int) -> str:
+    return state.src[state.bMarks[number] + state.tShift[number] : state.eMarks[number]]
+
+
+def _closing_of(line: str) -> str | None:
+    environment = _ENVIRONMENT.match(line)
+    if environment:
+        return f"\\end{{{environment[1]}}}"
+    closing = {"$$": "$$", "\\[": "\\]"}.get(line[:2])
+    # "$$x$$ and more" is a formula in a paragraph.
+    return None if closing is None or closing in line.rstrip()[2:-2] else closing
+
+
+def _push_math(state: StateBlock, start: int, end: int) -> bool:
+    token = state.push("math_block", "", 0)
+    token.block = True
+    token.map = [start, end]
+    token.content = state.getLines(start, end, state.blkIndent, keepLastLF=False).strip()
+    state.line = end
+    return True
+
+
+# --- rendering
+
+_Environment: TypeAlias = MutableMapping[str, Any]
+"""What a parse carries along: `final`, and counts of `marks`, `formulas` and open `links`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A token where it stands: what a rule of `_RULES` renders."""
+
+    tokens: Sequence[Token]
+    at: int
+    environment: _Environment
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.at]
+
+
+_Rule: TypeAlias = Callable[[_Place], str]
+
+
+def _adapted(rule: _Rule) -> Callable[..., str]:
+    """Give `rule` the signature that markdown-it calls."""
+
+    def render(
+        _renderer: object,
+        tokens: Sequence[Token],
+        at: int,
+        _options: object,
+        environment: _Environment,
+    ) -> str:
+        return rule(_Place(tokens, at, environment))
+
+    return render
+
+
+def _formula(place: _Place, *, display: bool) -> str:
+    tex, environment = place.token.content, place.environment
+    environment["formulas"] += 1
+    harmless = _DENIED.isdisjoint(_COMMAND.findall(tex))
+    if not harmless or not environment["final"] or environment["formulas"] > _MOST_FORMULAS:
+        return code_block(tex) if display else f"<code>{escape(tex)}</code>"
+    tag, style = ("div", f' style="{_FORMULA_STYLE}"') if display else ("span", "")
+    shown = escape(_LABEL.sub("", tex))
+    return f'<{tag} class="mathjax_process tex2jax_process"{style}>{shown}</{tag}>'
+
+
+def _math_inline_html(place: _Place) -> str:
+    return _formula(place, display=False)
+
+
+def _math_block_html(place: _Place) -> str:
+    return _formula(place, display=True) + "\n"
+
+
+def _code_html(place: _Place) -> str:
+    language = [*place.token.info.split(maxsplit=1), ""][0]
+    return code_block(place.token.content, language if place.environment["final"] else "")
+
+
+def _unparsed_html(place: _Place) -> str:
+    return escape(place.token.content)
+
+
+def _heading_html(place: _Place) -> str:
+    """Put the model's headings below the notebook's own."""
+    level = min(6, int(place.token.tag[1]) + 2)
+    return f"<h{level}>" if place.token.nesting == 1 else f"</h{level}>\n"
+
+
+def _cell_html(place: _Place) -> str:
+    """Align to the left where the model does not say: Lab aligns HTML tables to the right."""
+    align = str(place.token.attrs.get("style", "text-align:left"))
+    return f'<{place.token.tag} style="{escape(align)}">'
+
+
+def _link_open_html(place: _Place) -> str:
+    place.environment["links"] += 1
+    return _link(str(place.token.attrs["href"]))
+
+
+def _link_close_html(place: _Place) -> str:
+    """Close the link; where its text looks like an address, say where it really goes."""
+    place.environment["links"] -= 1
+    begin = next(i for i in range(place.at, -1, -1) if place.tokens[i].type == "link_open")
+    shown = "".join(token.content for token in place.tokens[begin : place.at]).strip()
+    href = str(place.tokens[begin].attrs["href"])
+    honest = shown in href or not _ADDRESS.search(shown)
+    return "</a>" if honest else f"</a> (goes to {escape(href)})"
+
+
+def _link(href: str) -> str:
+    where = escape(href)
+    return f'<a href="{where}" title="{where}" target="_blank" rel="noopener noreferrer">'
+
+
+def _image_html(place: _Place) -> str:
+    """Name the image instead of fetching it: its address alone can carry data away."""
+    text = f"image (not loaded): {escape(place.token.content or 'no description')}"
+    inside = place.environment["links"] > 0
+    return text if inside else f"{_link(str(place.token.attrs['src']))}{text}</a>"
+
+
+_RULES: dict[str, _Rule] = {
+    "math_inline": _math_inline_html,
+    "math_block": _math_block_html,
+    "fence": _code_html,
+    "code_block": _code_html,
+    "unparsed": _unparsed_html,
+    "heading_open": _heading_html,
+    "heading_close": _heading_html,
+    "th_open": _cell_html,
+    "td_open": _cell_html,
+    "link_open": _link_open_html,
+    "link_close": _link_close_html,
+    "image": _image_html,
+}
