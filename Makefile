@@ -1,0 +1,39 @@
+# Everything runs in .venv, which make builds itself (with uv where it is installed).
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+export JUPYTER_PREFER_ENV_PATH := 1
+
+help: ## Say what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1	\2/'
+
+$(VENV)/.lab: pyproject.toml tools/setup.sh
+	sh tools/setup.sh $(VENV) local,lab
+	@touch $@
+
+$(VENV)/.test: pyproject.toml tools/setup.sh
+	sh tools/setup.sh $(VENV) local,lab,test
+	@touch $@ $(VENV)/.lab
+
+demo: $(VENV)/.lab ## Answer the first tutorial on a real model in this process: no key, no network
+	$(BIN)/python tools/demo.py
+
+lab: $(VENV)/.lab ## Open the first tutorial in JupyterLab
+	$(BIN)/jupyter lab notebooks/01_first_cell.ipynb
+
+test: $(VENV)/.test ## Run every test: units, wires, kernels, browser, notebooks
+	sh tools/test.sh $(BIN)
+
+check: $(VENV)/.test ## Lint, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test ## Measure the overhead over the raw SDKs, interleaved; prints a table, writes JSON
+	$(BIN)/python bench/run.py
+
+clean: ## Remove what make made
+	rm -rf $(VENV) out .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: help demo lab test check bench clean
