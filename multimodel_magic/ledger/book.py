@@ -1,0 +1,273 @@
+"""`Ledger`: hands responses to a thread that writes them, and reads them back as frames."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from multimodel_magic.bridge import Worker
+from multimodel_magic.ledger.rows import AttemptRow, Recorded, RequestRow, Row, recorded
+from multimodel_magic.types import Response
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sqlalchemy import Connection
+
+    from multimodel_magic.ledger.database import Database
+
+__all__ = ["Ledger"]
+
+_log = logging.getLogger("multimodel_magic.ledger")
+
+MOST_KEPT = 10_000
+"""How many responses are kept in memory while they cannot be written."""
+
+T = TypeVar("T")
+_Item: TypeAlias = "tuple[Response, bool] | Callable[[], None]"
+
+
+class Ledger:
+    """The append-only record of requests and attempts.
+
+    Parameters
+    ----------
+    url
+        A path, `:memory:`, or an SQLAlchemy URL. Default: the environment's `MULTIMODEL_LEDGER`,
+        else `ledger.db` in the user's data folder.
+    store_text
+        Whether prompts and answers are kept; may be changed at any time.
+    read_only
+        Write nothing: what is recorded is kept in memory for this process only.
+
+    Notes
+    -----
+    Nothing that the database does can fail a call: what cannot be written (a full disk, a
+    read-only folder, a corrupt file) is said once through `logging`, kept in memory (the last
+    10,000 responses), shown in the frames, and tried again with the next response or reading.
+    One thread owns the connection, so `:memory:` can be shared by threads. A forked or pickled
+    ledger opens its own connection; one in memory starts empty there.
+    """
+
+    def __init__(
+        self, url: str | Path | None = None, *, store_text: bool = True, read_only: bool = False
+    ) -> None:
+        self.store_text = store_text
+        self._address = str(url) if url is not None else _default_address()
+        self._read_only = read_only
+        self._past: list[object] = []
+        self._start()
+        _ledgers.add(self)
+
+    def __repr__(self) -> str:
+        return f"Ledger({_without_password(self._address)!r})"
+
+    def __reduce__(self) -> tuple[Callable[..., Ledger], tuple[str, bool, bool]]:
+        return _reopened, (self._address, self.store_text, self._read_only)
+
+    def _start(self) -> None:
+        self._worker: Worker[_Item] = Worker(self._work, name="multimodel-magic-ledger")
+        self._kept: deque[Recorded] = deque(maxlen=MOST_KEPT)
+        self._database: Database | None = None
+        self._trouble: str | None = None
+
+    def _start_over(self) -> None:
+        # In a forked child. The parent's connection must be neither used nor closed here.
+        self._past.append((self._worker, self._database))
+        self._start()
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps the ledger from being written or read at present, in one line."""
+        return self._trouble
+
+    # --- recording
+
+    def record(self, response: Response) -> None:
+        """Keep the response and all its attempts; returns at once and never fails."""
+        self._worker.put((response, self.store_text))
+
+    def flush(self) -> None:
+        """Wait until everything recorded so far is written, or has been tried to."""
+        self._do(lambda: None)
+
+    def close(self) -> None:
+        """Write what is left and close the database; a later use opens it again."""
+        self._do(self._close)
+
+    def _close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+
+    # --- reading
+
+    def requests_frame(
+        self, session: str | None = None, since: datetime | timedelta | None = None
+    ) -> pd.DataFrame:
+        """Return the requests, oldest first, one a row.
+
+        Parameters
+        ----------
+        session
+            Only those with this label `session`.
+        since
+            Only those that started at this moment or later, or so long ago at most.
+
+        Returns
+        -------
+        DataFrame
+            With the fields of `RequestRow` as columns; the same columns and dtypes when empty.
+        """
+        from multimodel_magic.ledger.frames import frame
+
+        return frame(RequestRow, self._rows(RequestRow, session, since))
+
+    def attempts_frame(
+        self, session: str | None = None, since: datetime | timedelta | None = None
+    ) -> pd.DataFrame:
+        """Return the attempts of the requests that `requests_frame` would give.
+
+        Returns
+        -------
+        DataFrame
+            With the fields of `AttemptRow` as columns; the same columns and dtypes when empty.
+        """
+        from multimodel_magic.ledger.frames import frame
+
+        return frame(AttemptRow, self._rows(AttemptRow, session, since))
+
+    def request(self, request_id: str) -> Recorded | None:
+        """Return the request of that id with its attempts; None where there is none."""
+        from multimodel_magic.ledger import queries
+
+        found, kept = self._ask(lambda connection: queries.by_id(connection, request_id))
+        return next((k for k in kept if k.request.request_id == request_id), None) or found
+
+    def last(self, n: int = 1, *, session: str | None = None) -> tuple[Recorded, ...]:
+        """Return the last `n` requests with their attempts, newest first."""
+        from multimodel_magic.ledger import queries
+
+        found, kept = self._ask(lambda connection: queries.newest(connection, n, session))
+        ours = [k for k in kept if session in (None, k.request.session)]
+        rows = sorted([*(found or ()), *ours], key=lambda k: k.request.started_at)
+        return tuple(reversed(rows[-n:])) if n > 0 else ()
+
+    def _rows(
+        self, row: type[Row], session: str | None, since: datetime | timedelta | None
+    ) -> list[Row]:
+        from multimodel_magic.ledger import queries
+
+        start = _start_of(since)
+
+        def query(connection: Connection) -> list[Row]:
+            return queries.rows(connection, row, session=session, start=start)
+
+        found, kept = self._ask(query)
+        ours = [k for k in kept if queries.is_within(k, session=session, start=start)]
+        return [*(found or ()), *(r for k in ours for r in k.of(row))]
+
+    def _ask(self, query: Callable[[Connection], T]) -> tuple[T | None, list[Recorded]]:
+        """Return what the database says (None where it cannot) and what is not written yet."""
+        answers: list[T] = []
+        kept: list[Recorded] = []
+
+        def look() -> None:
+            with self._surviving("read"):
+                answers.append(self._opened().read(query))
+            kept.extend(self._kept)
+
+        self._do(look)
+        return (answers[0] if answers else None), kept
+
+    # --- in the thread
+
+    def _do(self, errand: Callable[[], None]) -> None:
+        """Run `errand` in the thread, after all that was recorded before, and wait for it."""
+        self._worker.put(errand)
+        while not self._worker.flush():
+            continue  # It gives up after a minute; the database may be busy for longer.
+
+    def _work(self, batch: list[_Item]) -> None:
+        for item in batch:
+            if isinstance(item, tuple):
+                with self._surviving("record"):
+                    self._kept.append(recorded(item[0], store_text=item[1]))
+        if self._kept and not self._read_only:
+            with self._surviving("write"):
+                self._write()
+        for item in batch:
+            if not isinstance(item, tuple):
+                item()
+
+    def _write(self) -> None:
+        refused = self._opened().write(list(self._kept))
+        self._kept.clear()
+        self._trouble = None
+        if refused:
+            _log.error("%r took no row for %s", self, [row.request.request_id for row in refused])
+
+    def _opened(self) -> Database:
+        from multimodel_magic.ledger.database import Database
+
+        if self._database is None:
+            self._database = Database(self._address, read_only=self._read_only)
+        return self._database
+
+    @contextmanager
+    def _surviving(self, what: str) -> Iterator[None]:
+        from multimodel_magic.ledger.faults import faults, in_one_line
+
+        try:
+            yield
+        except faults() as error:
+            self._say(f"cannot {what} {self!r}: {in_one_line(error)}")
+            if self._database is not None:
+                self._database.drop()
+
+    def _say(self, trouble: str) -> None:
+        known, self._trouble = self._trouble, trouble
+        if known is None:
+            _log.warning("%s; calls go on, this session's rows are kept in memory", trouble)
+
+
+def _reopened(address: str, store_text: bool, read_only: bool) -> Ledger:  # noqa: FBT001 - pickle's
+    return Ledger(address, store_text=store_text, read_only=read_only)
+
+
+def _default_address() -> str:
+    address = os.environ.get("MULTIMODEL_LEDGER")
+    if address:
+        return address
+    from platformdirs import user_data_path
+
+    return str(user_data_path("multimodel_magic", appauthor=False) / "ledger.db")
+
+
+def _without_password(address: str) -> str:
+    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", address)
+
+
+def _start_of(since: datetime | timedelta | None) -> str | None:
+    if since is None:
+        return None
+    moment = datetime.now(UTC) - since if isinstance(since, timedelta) else since
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+_ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for ledger in list(_ledgers):
+        ledger._start_over()  # noqa: SLF001 - our own class
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,358 @@
+"""The tables, and the one connection through which one thread writes and reads them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from time import sleep
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+from multimodel_magic.ledger.faults import faults, row_faults
+from multimodel_magic.ledger.rows import AttemptRow, Recorded, RequestRow, Row, kinds
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Column, Connection, Engine, MetaData, Table
+
+__all__ = ["BUSY_S", "MIGRATIONS", "VERSION", "Database", "Tables", "tables", "upgrade"]
+
+T = TypeVar("T")
+
+BUSY_S = 60.0
+"""How long a writer waits for another process's transaction, in seconds."""
+
+VERSION = 1
+"""The schema that this module writes; it stands in the table `meta` of every ledger."""
+
+MIGRATIONS: Mapping[int, tuple[str, ...]] = {}
+"""By version, the SQL statements that make the next version of it (`ALTER TABLE ... ADD ...`)."""
+
+_NAME_LENGTH = 255
+_MOMENT_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The ledger's schema in SQLAlchemy's words."""
+
+    metadata: MetaData
+    request: Table
+    attempt: Table
+    meta: Table
+
+    def of(self, row: type[Row]) -> Table:
+        """Return the table that holds such rows."""
+        return self.request if row is RequestRow else self.attempt
+
+
+@cache
+def tables() -> Tables:
+    """Describe the tables; imports SQLAlchemy."""
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    request = sa.Table("request", metadata, *_columns(RequestRow, key="request_id"))
+    attempt = sa.Table("attempt", metadata, *_columns(AttemptRow))
+    sa.Index("request_started_at", request.c.started_at)
+    sa.Index("request_session", request.c.session)
+    # Not unique: a row more is better than a row lost.
+    sa.Index("attempt_request_id", attempt.c.request_id)
+    meta = sa.Table(
+        "meta",
+        metadata,
+        sa.Column("name", sa.String(_NAME_LENGTH), primary_key=True),
+        sa.Column("value", sa.Text),
+    )
+    return Tables(metadata, request, attempt, meta)
+
+
+def _columns(row: type[Row], key: str | None = None) -> Iterator[Column[Any]]:
+    import sqlalchemy as sa
+
+    # Lengths where there is an index: MySQL has none over unbounded text.
+    indexed = {"request_id": _NAME_LENGTH, "session": _NAME_LENGTH, "started_at": _MOMENT_LENGTH}
+    plain = {str: sa.Text, int: sa.BigInteger, float: sa.Double, bool: sa.Boolean}
+    for name, kind in kinds(row).items():
+        column_type = sa.String(indexed[name]) if name in indexed else plain[kind]()
+        yield sa.Column(name, column_type, primary_key=name == key)
+
+
+class Database:
+    """One ledger's tables, for the use of one thread.
+
+    Parameters
+    ----------
+    address
+        An SQLAlchemy URL, a path, or `:memory:`.
+    read_only
+        Never write, not even the tables.
+    """
+
+    def __init__(self, address: str, *, read_only: bool = False) -> None:
+        self._address = address
+        self._read_only = read_only
+        self._engine: Engine | None = None
+        self._connection: Connection | None = None
+        self._file: str | None = None
+        self._in_memory = False
+        self._insert_request = ""
+        self._insert_attempt = ""
+
+    def write(self, batch: Sequence[Recorded]) -> list[Recorded]:
+        """Write a batch in one transaction; return the rows that no database would take."""
+        connection = self._open()
+        try:
+            self._transact(connection, lambda: self._insert(connection, batch))
+        except row_faults():
+            return [row for row in batch if not self._write_alone(connection, row)]
+        return []
+
+    def read(self, job: Callable[[Connection], T]) -> T:
+        """Return what `job` finds through the connection."""
+        connection = self._open()
+        try:
+            return job(connection)
+        finally:
+            connection.rollback()
+
+    def close(self) -> None:
+        """Give the connection back; the next use opens a new one."""
+        engine, self._engine = self._engine, None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        if engine is not None:
+            engine.dispose()
+
+    def drop(self) -> None:
+        """Close after a fault; what is in memory only is not given up."""
+        if not self._in_memory:
+            with suppress(*faults()):
+                self.close()
+
+    # --- writing
+
+    def _transact(self, connection: Connection, job: Callable[[], None]) -> None:
+        try:
+            if connection.dialect.name == "sqlite":
+                # Not deferred: a read that then writes loses to any other writer at once,
+                # without waiting (measured: 78 % of rows lost with 4 writers).
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            job()
+            connection.commit()
+        finally:
+            if connection.in_transaction():
+                connection.rollback()
+
+    def _insert(self, connection: Connection, batch: Sequence[Recorded]) -> None:
+        requests = [row.request for row in batch]
+        attempts = [attempt for row in batch for attempt in row.attempts]
+        if connection.dialect.name == "sqlite":
+            # The rows are what sqlite3 takes: SQLAlchemy's own way to it costs 30 us a row.
+            connection.exec_driver_sql(self._insert_request, requests)
+            if attempts:
+                connection.exec_driver_sql(self._insert_attempt, attempts)
+            return
+        connection.execute(tables().request.insert(), [row._asdict() for row in requests])
+        if attempts:
+            connection.execute(tables().attempt.insert(), [row._asdict() for row in attempts])
+
+    def _write_alone(self, connection: Connection, row: Recorded) -> bool:
+        try:
+            self._transact(connection, lambda: self._insert_new(connection, row))
+        except row_faults():
+            return False
+        return True
+
+    def _insert_new(self, connection: Connection, row: Recorded) -> None:
+        tame = Recorded(_tame(row.request), tuple(map(_tame, row.attempts)))
+        request_id = _free_id(connection, tame.request)
+        if request_id is not None:
+            attempts = tuple(a._replace(request_id=request_id) for a in tame.attempts)
+            request = tame.request._replace(request_id=request_id)
+            self._insert(connection, [Recorded(request, attempts)])
+
+    # --- opening
+
+    def _open(self) -> Connection:
+        if self._connection is not None and not self._is_gone():
+            return self._connection
+        self.close()
+        url = _url(self._address, read_only=self._read_only)
+        self._engine = _engine(url)
+        self._in_memory = _is_in_memory(url)
+        with ExitStack() as unless_ready:
+            connection = self._engine.connect()
+            unless_ready.callback(connection.close)
+            if not self._read_only:
+                self._prepare(connection)
+            unless_ready.pop_all()
+        self._file = _file(url)
+        t, dialect = tables(), connection.dialect
+        self._insert_request = str(t.request.insert().compile(dialect=dialect))
+        self._insert_attempt = str(t.attempt.insert().compile(dialect=dialect))
+        self._connection = connection
+        return connection
+
+    def _is_gone(self) -> bool:
+        # SQLite goes on writing to a file that was deleted. Not Path.exists: once a batch.
+        return self._file is not None and not os.path.exists(self._file)  # noqa: PTH110
+
+    def _prepare(self, connection: Connection) -> None:
+        found = _version(connection)
+        connection.rollback()
+        if found != VERSION:
+            self._transact(connection, lambda: upgrade(connection))
+
+
+def upgrade(connection: Connection, migrations: Mapping[int, tuple[str, ...]] = MIGRATIONS) -> None:
+    """Bring the tables to `VERSION` in the transaction under way, or make them.
+
+    Raises
+    ------
+    RuntimeError
+        Where a newer version of this package wrote the ledger.
+    """
+    t = tables()
+    found = _version(connection)  # Again: another process may have been quicker.
+    if found is None:
+        t.metadata.create_all(connection)
+        connection.execute(t.meta.insert(), {"name": "schema_version", "value": str(VERSION)})
+        return
+    if found > VERSION:
+        raise RuntimeError(
+            f"it was written by a newer multimodel_magic (schema {found}, this one knows {VERSION})"
+            "; pip install -U multimodel_magic"
+        )
+    for version in range(found, VERSION):
+        for statement in migrations[version]:
+            connection.exec_driver_sql(statement)
+    at_version = t.meta.c.name == "schema_version"
+    connection.execute(t.meta.update().where(at_version).values(value=str(VERSION)))
+
+
+def _version(connection: Connection) -> int | None:
+    import sqlalchemy as sa
+
+    meta = tables().meta
+    if not sa.inspect(connection).has_table(meta.name):
+        return None
+    value = connection.scalar(sa.select(meta.c.value).where(meta.c.name == "schema_version"))
+    return None if value is None else int(value)
+
+
+def _url(address: str, *, read_only: bool) -> URL:
+    import sqlalchemy as sa
+
+    if address == ":memory:":
+        return sa.make_url("sqlite://")
+    url = (
+        sa.make_url(address)
+        if "://" in address
+        else sa.URL.create("sqlite", database=str(Path(address).expanduser()))
+    )
+    file = _file(url)
+    if file is None or not read_only:
+        return url
+    query = {"mode": "ro", "uri": "true"}
+    if not os.access(Path(file).parent, os.W_OK) and not Path(f"{file}-wal").exists():
+        query["immutable"] = "1"  # SQLite opens no WAL file where it cannot make its -shm.
+    return url.set(database=f"file:{quote(file)}", query=query)
+
+
+def _file(url: URL) -> str | None:
+    if url.get_backend_name() != "sqlite" or _is_in_memory(url):
+        return None
+    name = str(url.database)
+    return None if name.startswith("file:") else name
+
+
+def _is_in_memory(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
+
+
+def _engine(url: URL) -> Engine:
+    import sqlalchemy as sa
+
+    # hide_parameters: an error's text must not hold a prompt.
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, hide_parameters=True, pool_pre_ping=True)
+    file = _file(url)
+    if file is not None:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(
+        url,
+        connect_args={"timeout": BUSY_S, "check_same_thread": False},
+        poolclass=sa.StaticPool if _is_in_memory(url) else sa.NullPool,
+        hide_parameters=True,
+    )
+    sa.event.listen(engine, "connect", _tune)
+    return engine
+
+
+def _tune(connection: Any, _record: object) -> None:  # noqa: ANN401 - any driver's
+    connection.isolation_level = None  # We say BEGIN ourselves.
+    connection.execute("PRAGMA synchronous=NORMAL")
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
+        _use_wal(connection)
+
+
+def _use_wal(connection: Any) -> None:  # noqa: ANN401
+    import sqlite3
+
+    # The change to WAL does not wait for other connections as everything else does.
+    for pause_s in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            sleep(pause_s)
+        else:
+            return
+
+
+def _free_id(connection: Connection, row: RequestRow) -> str | None:
+    """Return under which id the row can be kept; None where it already is."""
+    import sqlalchemy as sa
+
+    t = tables()
+    request_id, count = row.request_id, 1
+    while True:
+        at = t.request.c.request_id == request_id
+        held = connection.execute(sa.select(t.request.c.started_at, t.request.c.status).where(at))
+        found = held.first()
+        if found is None:
+            return request_id
+        if found.status == "unfinished":
+            connection.execute(t.request.delete().where(at))
+            connection.execute(t.attempt.delete().where(t.attempt.c.request_id == request_id))
+            return request_id
+        if found.started_at == row.started_at:
+            return None
+        count += 1
+        request_id = f"{row.request_id}#{count}"
+
+
+R = TypeVar("R", RequestRow, AttemptRow)
+
+
+def _tame(row: R) -> R:
+    """Make every value of a row one that any database takes."""
+    values = {
+        name: _as_kind(value, kind)
+        for (name, kind), value in zip(kinds(type(row)).items(), row, strict=True)
+    }
+    return type(row)(**values)
+
+
+def _as_kind(value: Any, kind: type) -> Any:  # noqa: ANN401
+    if value is None:
+        return None
+    if kind is str:
+        # Half a surrogate pair is no UTF-8; PostgreSQL takes no NUL.
+        return str(value).encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+    made = kind(value)
+    return made if kind is not int or abs(made) < 1 << 63 else None

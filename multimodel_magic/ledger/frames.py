@@ -1,0 +1,40 @@
+"""Rows as pandas DataFrames whose columns and dtypes never depend on what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from multimodel_magic.ledger.rows import Row, kinds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["dtypes", "frame"]
+
+_DTYPES = {str: "string", int: "Int64", float: "float64", bool: "boolean"}
+
+
+def dtypes(row: type[Row]) -> dict[str, str]:
+    """Return the dtype of each column, in the order of the row's fields."""
+    named = {name: _DTYPES[kind] for name, kind in kinds(row).items()}
+    return named | {"started_at": "datetime64[us, UTC]"}
+
+
+def frame(row: type[Row], rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
+    """Make the frame of `rows`, which may be none."""
+    import pandas as pd
+
+    columns = list(zip(*rows, strict=True)) or [()] * len(row._fields)
+    named = zip(dtypes(row).items(), columns, strict=True)
+    return pd.DataFrame({name: _column(values, dtype) for (name, dtype), values in named})
+
+
+def _column(values: Any, dtype: Any) -> pd.Series[Any]:  # noqa: ANN401 - pandas-stubs lists all
+    import pandas as pd
+
+    if dtype.startswith("datetime64"):
+        moments = pd.to_datetime(pd.Series(values, dtype="string"), utc=True, format="ISO8601")
+        return moments.astype(dtype)
+    column: pd.Series[Any] = pd.Series(values, dtype=dtype)
+    return column

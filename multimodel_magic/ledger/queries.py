@@ -1,0 +1,70 @@
+"""What is asked of the tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from multimodel_magic.ledger.database import tables
+from multimodel_magic.ledger.rows import AttemptRow, Recorded, RequestRow, Row
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Connection
+
+__all__ = ["by_id", "is_within", "newest", "rows"]
+
+
+def rows(
+    connection: Connection, row: type[Row], *, session: str | None, start: str | None
+) -> list[Row]:
+    """Return the requests of a session from a moment on, or their attempts, oldest first."""
+    import sqlalchemy as sa
+
+    t = tables()
+    wanted: list[ColumnElement[bool]] = []
+    if session is not None:
+        wanted.append(t.request.c.session == session)
+    if start is not None:
+        wanted.append(t.request.c.started_at >= start)
+    table = t.of(row)
+    if table is t.attempt and wanted:
+        wanted = [table.c.request_id.in_(sa.select(t.request.c.request_id).where(*wanted))]
+    within = table.c.number if table is t.attempt else table.c.request_id
+    statement = sa.select(table).where(*wanted).order_by(table.c.started_at, within)
+    return [row._make(found) for found in connection.execute(statement)]
+
+
+def is_within(kept: Recorded, *, session: str | None, start: str | None) -> bool:
+    """Return whether `rows` would give a request that is not written yet."""
+    request = kept.request
+    return session in (None, request.session) and (start is None or request.started_at >= start)
+
+
+def by_id(connection: Connection, request_id: str) -> Recorded | None:
+    """Return a request with its attempts."""
+    import sqlalchemy as sa
+
+    request = tables().request
+    found = connection.execute(sa.select(request).where(request.c.request_id == request_id)).first()
+    return None if found is None else _with_attempts(connection, [RequestRow._make(found)])[0]
+
+
+def newest(connection: Connection, n: int, session: str | None) -> list[Recorded]:
+    """Return the last `n` requests with their attempts, newest first."""
+    import sqlalchemy as sa
+
+    request = tables().request
+    wanted = [] if session is None else [request.c.session == session]
+    newest_first = (request.c.started_at.desc(), request.c.request_id.desc())
+    statement = sa.select(request).where(*wanted).order_by(*newest_first).limit(n)
+    found = [RequestRow._make(row) for row in connection.execute(statement)]
+    return _with_attempts(connection, found)
+
+
+def _with_attempts(connection: Connection, found: list[RequestRow]) -> list[Recorded]:
+    import sqlalchemy as sa
+
+    attempt = tables().attempt
+    ids = [row.request_id for row in found]
+    statement = sa.select(attempt).where(attempt.c.request_id.in_(ids)).order_by(attempt.c.number)
+    attempts = [AttemptRow._make(row) for row in connection.execute(statement)]
+    return [Recorded(r, tuple(a for a in attempts if a.request_id == r.request_id)) for r in found]

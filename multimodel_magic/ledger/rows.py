@@ -1,0 +1,345 @@
+"""The ledger's two kinds of row, and how a response becomes them.
+
+They are `NamedTuple`s, not dataclasses: a row goes to the database's driver as it is, and a
+frozen dataclass of fifty fields costs 10 us to make and 2 ms to define at import.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import NamedTuple, TypeAlias, get_type_hints
+
+from multimodel_magic.errors import Cancelled
+from multimodel_magic.types import Attempt, LeftOut, Reason, Request, Response
+
+__all__ = ["HIDDEN", "AttemptRow", "Recorded", "RequestRow", "Row", "kinds", "recorded"]
+
+HIDDEN = "[hidden]"
+"""What the ledger holds in place of an option whose name looks like a secret's."""
+
+_SECRET_WORDS = ("key", "token", "authorization", "secret", "password", "credential", "cookie")
+_NOT_SECRET = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})
+_PLACES = frozenset({"session", "notebook", "cell"})
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+
+
+class RequestRow(NamedTuple):
+    """One request as the ledger keeps it; `None` means unknown or not applicable.
+
+    In frames `str` is dtype `string`, `int` is `Int64`, `bool` is `boolean`, `float` is `float64`
+    and `started_at` is `datetime64[us, UTC]`. Columns said to be JSON hold it as text.
+    """
+
+    request_id: str
+    """ULID; the same request sent again is kept as `ID#2`, `ID#3`, ..."""
+    started_at: str
+    """UTC, ISO 8601 with microseconds: sorts as text."""
+    session: str | None
+    """The label `session`: one kernel's life."""
+    notebook: str | None
+    """The label `notebook`: its file name."""
+    cell: str | None
+    """The label `cell`: the cell's id or number."""
+    strategy: str | None
+    """The strategy that chose; where routing failed, the one that was asked for."""
+    asked: str | None
+    """Models, aliases and roles that the user named, joined with ` > `."""
+    route: str | None
+    """The models of the route, `provider:model`, in order, joined with ` > `."""
+    why: str | None
+    """The last reason in a few words."""
+    arm: str | None
+    """`EXPERIMENT:ARM`."""
+    arm_probability: float | None
+    """With which the unit was dealt to the arm, in [0, 1]."""
+    experiment: str | None
+    """The experiment that the request named."""
+    task: str | None
+    user_tier: str | None
+    task_value: str | None
+    needs: str | None
+    """Sorted, joined with a comma."""
+    unit: str | None
+    """What the experiment randomised over."""
+    status: str
+    """`answered`, `failed`, `interrupted`, or `unfinished` (under way, or the process died)."""
+    error_type: str | None
+    """The class in `multimodel_magic.errors`."""
+    error: str | None
+    provider: str | None
+    """The provider of `model`."""
+    model: str | None
+    """The model that answered, else the last one asked."""
+    fallback_used: bool
+    """Whether the answer came from another place of the route than the first."""
+    attempts: int
+    """How many there were; their rows are in `attempt`."""
+    input_tokens: int | None
+    """Of the last attempt (tokens, cached ones included), as are the four that follow."""
+    output_tokens: int | None
+    """Reasoning tokens included."""
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+    usage_estimated: bool
+    """Whether the tokens were counted by us from characters."""
+    cost_usd: float | None
+    """US dollars over all attempts; unknown where that of any of them is."""
+    latency_s: float
+    """Seconds from start to end, all attempts and waits included."""
+    ttft_s: float | None
+    """Seconds to the first token within the last attempt."""
+    stop_reason: str | None
+    """In the vendor's word."""
+    cached: bool
+    """Whether the answer came from our cache."""
+    max_tokens: int | None
+    options: str | None
+    """JSON: what went to the vendor; values whose name looks like a secret's are hidden."""
+    prompt_sha256: str
+    """Hex, of the prompt's UTF-8; kept also where the text is not."""
+    prompt: str | None
+    """Only where text is stored, as are the three that follow."""
+    system: str | None
+    history: str | None
+    """JSON: the earlier turns, `[[role, text], ...]`."""
+    answer: str | None
+    """The text, also the partial one of a request that was interrupted or failed."""
+    reasons: str | None
+    """JSON: `[{"rule", "saw", "score"}, ...]`."""
+    left_out: str | None
+    """JSON: `[{"model", "why"}, ...]`."""
+    labels: str | None
+    """JSON: the labels but for session, notebook and cell."""
+
+    @property
+    def cost(self) -> Decimal | None:
+        """`cost_usd` as the decimal that was recorded (up to 15 significant digits)."""
+        return None if self.cost_usd is None else Decimal(repr(self.cost_usd))
+
+
+class AttemptRow(NamedTuple):
+    """One call to one model as the ledger keeps it; dtypes as in `RequestRow`."""
+
+    request_id: str
+    """Joins with `request`."""
+    number: int
+    """Counts the request's attempts from 1."""
+    rank: int
+    """The model's place in the route, from 0."""
+    provider: str
+    model: str
+    response_model: str | None
+    """The model that the vendor says it used."""
+    response_id: str | None
+    """The vendor's id of the answer."""
+    started_at: str
+    """UTC, ISO 8601 with microseconds."""
+    latency_s: float
+    """Seconds from sending to the last token or the failure."""
+    ttft_s: float | None
+    """Seconds from sending to the first token."""
+    input_tokens: int | None
+    """Tokens as billed, cached ones included."""
+    output_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+    usage_estimated: bool
+    cost_usd: float | None
+    """US dollars; None where the price is unknown."""
+    price_source: str
+    """`override`, `catalogue`, `catalogue-loose`, `local` or `unknown`."""
+    stop_reason: str | None
+    error_type: str | None
+    error: str | None
+    status: str
+    """`answered`, `failed`, `interrupted` or `unfinished`."""
+
+    @property
+    def cost(self) -> Decimal | None:
+        """`cost_usd` as the decimal that was recorded (up to 15 significant digits)."""
+        return None if self.cost_usd is None else Decimal(repr(self.cost_usd))
+
+    @property
+    def name(self) -> str:
+        """The model as `provider:model`."""
+        return f"{self.provider}:{self.model}"
+
+
+Row: TypeAlias = RequestRow | AttemptRow
+"""A row of either kind."""
+
+
+class Recorded(NamedTuple):
+    """A request's row together with those of its attempts, in order."""
+
+    request: RequestRow
+    attempts: tuple[AttemptRow, ...]
+
+    def of(self, row: type[Row]) -> tuple[Row, ...]:
+        """Return the rows of one kind."""
+        return (self.request,) if row is RequestRow else self.attempts
+
+
+def kinds(row: type[Row]) -> dict[str, type]:
+    """Return each column's Python type (`str`, `int`, `float` or `bool`), in order."""
+    hints = get_type_hints(row)
+    return {name: getattr(hints[name], "__args__", (hints[name],))[0] for name in row._fields}
+
+
+def recorded(response: Response, *, store_text: bool = True) -> Recorded:
+    """Return the rows of a response.
+
+    Parameters
+    ----------
+    response
+        However it ended.
+    store_text
+        Whether prompt, system prompt, history and answer are kept; the hash always is.
+    """
+    request_id = response.request.request_id
+    attempts = tuple(_attempt_row(request_id, attempt) for attempt in response.attempts)
+    return Recorded(_request_row(response, attempts, store_text=store_text), attempts)
+
+
+def _request_row(
+    response: Response, attempts: tuple[AttemptRow, ...], *, store_text: bool
+) -> RequestRow:
+    request, route, error, usage = response.request, response.route, response.error, response.usage
+    labels = request.labels
+    last = response.attempts[-1] if response.attempts else None
+    return RequestRow(
+        request_id=request.request_id,
+        started_at=_iso(response.started_at),
+        session=labels.get("session"),
+        notebook=labels.get("notebook"),
+        cell=labels.get("cell"),
+        strategy=route.strategy if route is not None else request.strategy,
+        asked=" > ".join(request.models) or None,
+        route=" > ".join(route.models) if route is not None else None,
+        why=route.why if route is not None else None,
+        arm=route.arm if route is not None else None,
+        arm_probability=route.arm_probability if route is not None else None,
+        experiment=request.experiment,
+        task=request.task,
+        user_tier=request.user_tier,
+        task_value=request.task_value,
+        needs=",".join(sorted(request.needs)) or None,
+        unit=request.unit,
+        status=_status(response),
+        error_type=type(error).__name__ if error is not None else None,
+        error=str(error) if error is not None else None,
+        provider=last.provider if last is not None else None,
+        model=last.model if last is not None else None,
+        fallback_used=response.fallback_used,
+        attempts=len(attempts),
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        usage_estimated=usage.estimated,
+        cost_usd=_dollars(response.cost_usd),
+        latency_s=response.latency_s,
+        ttft_s=last.ttft_s if last is not None else None,
+        stop_reason=last.stop_reason if last is not None else None,
+        cached=response.cached,
+        max_tokens=request.max_tokens,
+        options=_to_json(_without_secrets(request.options)) if request.options else None,
+        prompt_sha256=sha256(request.prompt.encode("utf-8", "surrogatepass")).hexdigest(),
+        prompt=request.prompt if store_text else None,
+        system=request.system if store_text else None,
+        history=_history(request) if store_text else None,
+        answer=response.text if store_text else None,
+        reasons=_listed(route.reasons) if route is not None else None,
+        left_out=_listed(route.left_out) if route is not None else None,
+        labels=_other_labels(labels),
+    )
+
+
+def _attempt_row(request_id: str, attempt: Attempt) -> AttemptRow:
+    usage = attempt.usage
+    return AttemptRow(
+        request_id,
+        attempt.number,
+        attempt.rank,
+        attempt.provider,
+        attempt.model,
+        attempt.response_model,
+        attempt.response_id,
+        _iso(attempt.started_at),
+        attempt.latency_s,
+        attempt.ttft_s,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+        usage.reasoning_tokens,
+        usage.estimated,
+        _dollars(attempt.cost_usd),
+        attempt.price_source,
+        attempt.stop_reason,
+        attempt.error_type,
+        attempt.error,
+        _attempt_status(attempt),
+    )
+
+
+def _iso(moment: datetime) -> str:
+    # Fixed width, so that it sorts as text in every database.
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")
+
+
+def _dollars(cost: Decimal | None) -> float | None:
+    # A double gives back every decimal of up to 15 significant digits: below $1000 the 12th
+    # place is exact, and SQL and pandas can add what they read.
+    return None if cost is None else float(cost)
+
+
+def _status(response: Response) -> str:
+    if response.error is None:
+        return "answered"
+    return "interrupted" if isinstance(response.error, Cancelled) else "failed"
+
+
+def _attempt_status(attempt: Attempt) -> str:
+    if attempt.error_type is None:
+        return "answered"
+    return "interrupted" if attempt.error_type == Cancelled.__name__ else "failed"
+
+
+def _listed(clauses: tuple[Reason, ...] | tuple[LeftOut, ...]) -> str | None:
+    if not clauses:
+        return None
+    # Not dataclasses.asdict: its deep copy costs 8 us a clause.
+    return _to_json([{name: getattr(c, name) for name in c.__slots__} for c in clauses])
+
+
+def _history(request: Request) -> str | None:
+    if not request.history:
+        return None
+    return _to_json([[turn.role, turn.text] for turn in request.history])
+
+
+def _other_labels(labels: Mapping[str, str]) -> str | None:
+    rest = {name: value for name, value in labels.items() if name not in _PLACES}
+    return _to_json(rest) if rest else None
+
+
+def _without_secrets(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {n: HIDDEN if _is_secret(str(n)) else _without_secrets(v) for n, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(item) for item in value]
+    return value
+
+
+def _is_secret(name: str) -> bool:
+    lower = name.lower()
+    return lower not in _NOT_SECRET and any(word in lower for word in _SECRET_WORDS)
