@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
-__all__ = ["GrowingMarkdown", "code_block", "plain", "text_block", "to_html"]
+__all__ = ["GrowingMarkdown", "code_block", "fences", "plain", "text_block", "to_html"]
 
 IGNORED_BY_MATHJAX = "mathjax_ignore tex2jax_ignore"
 """Classes for the element around what `to_html` gives: MathJax 3 and 2 leave its text alone."""
@@ -118,6 +118,22 @@ def to_html(markdown: str, *, final: bool = True) -> str:
     if len(text) > _MOST_CHARS or text.count("\n") > _MOST_LINES:
         return text_block(text)
     return str(_parser().render(text, _fresh_environment(final=final)))
+
+
+def fences(markdown: str) -> list[tuple[str, str]]:
+    r"""List the fenced code of a model's markdown as `(language, code)`.
+
+    Examples
+    --------
+    >>> fences("so:\n```sql\nselect 1\n```\n")
+    [('sql', 'select 1\n')]
+    """
+    tokens = _parser().parse(plain(markdown), _fresh_environment(final=True))
+    return [(_language(token), token.content) for token in tokens if token.type == "fence"]
+
+
+def _language(token: Token) -> str:
+    return [*token.info.split(maxsplit=1), ""][0]
 
 
 class GrowingMarkdown:
@@ -329,8 +345,9 @@ def _math_block_html(place: _Place) -> str:
 
 
 def _code_html(place: _Place) -> str:
-    language = [*place.token.info.split(maxsplit=1), ""][0]
-    return code_block(place.token.content, language if place.environment["final"] else "")
+    return code_block(
+        place.token.content, _language(place.token) if place.environment["final"] else ""
+    )
 
 
 def _unparsed_html(place: _Place) -> str:

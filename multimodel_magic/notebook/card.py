@@ -1,0 +1,345 @@
+"""The card: one answer in one output, that grows while it streams and ends with its receipt."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from html import escape
+from typing import Any, Literal, Protocol, TypeAlias, get_args
+
+from multimodel_magic.notebook.receipt import failure, model_name, notices, receipt, seconds
+from multimodel_magic.notebook.safe_markdown import (
+    IGNORED_BY_MATHJAX,
+    GrowingMarkdown,
+    code_block,
+    fences,
+    plain,
+    text_block,
+    to_html,
+)
+from multimodel_magic.types import (
+    Attempt,
+    AttemptFailed,
+    AttemptStarted,
+    Event,
+    Finished,
+    Notice,
+    Reason,
+    Response,
+    Routed,
+    TextDelta,
+    Usage,
+)
+
+__all__ = ["FORMATS", "Card", "Format", "InOutput", "LiveCard", "Publisher", "can_repaint"]
+
+Format: TypeAlias = Literal["auto", "markdown", "code", "json", "text"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+"""What `-f/--format` accepts."""
+
+Bundle: TypeAlias = dict[str, str]
+Metadata: TypeAlias = dict[str, Any]
+
+REFRESH_S = 0.1
+"""Seconds between two paints: `update_display` per token made a 5 s answer take 24.9 s."""
+# A paint may not take more than this share of the time, however long the answer has grown.
+PAINTING_SHARE = 0.1
+
+# `contain` clips whatever a formula places outside its card: nothing can be painted over others.
+_CARD_STYLE = "contain:content;max-width:100%"
+_ANSWER_STYLE = "contain:content;overflow-x:auto;overflow-wrap:anywhere"
+_LINE_STYLE = (
+    "margin-top:.5em;padding-top:.35em;border-top:1px solid var(--jp-border-color2,#8884);"
+    "font-size:.85em;color:var(--jp-ui-font-color2,inherit)"
+)
+_NOTICE_STYLE = (
+    "margin-top:.5em;padding:.25em .6em;font-weight:600;"
+    "border-left:3px solid var(--jp-warn-color1,#b36b00)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A finished response as a notebook shows it; a plain value, so `display(Card(r))` works.
+
+    Parameters
+    ----------
+    response
+        What to show; a failed or interrupted one shows the text that came and its receipt.
+    format
+        `markdown`, `code` (the fenced code alone), `json` (indented if valid), `text` (as it
+        is), or `auto`: json where the whole answer is JSON, else markdown.
+    """
+
+    response: Response
+    format: Format = "auto"
+
+    def __str__(self) -> str:
+        """Give the answer, a blank line, then notices and the receipt."""
+        lines = [*(f"! {notice}" for notice in notices(self.response)), receipt(self.response)]
+        return plain("\n\n".join(part for part in (self.response.text, "\n".join(lines)) if part))
+
+    def _repr_html_(self) -> str:
+        return _page(_answer_html(self.response.text, self.format), _footer(self.response))
+
+    def _repr_mimebundle_(
+        self,
+        include: object = None,  # noqa: ARG002  # IPython's signature
+        exclude: object = None,  # noqa: ARG002  # same
+    ) -> tuple[Bundle, Metadata]:
+        bundle = {"text/plain": str(self), "text/html": self._repr_html_()}
+        return bundle, {"multimodel_magic": _facts(self.response)}
+
+
+class Publisher(Protocol):
+    """Puts a bundle on the page: anew, or over the one that the same publisher put there."""
+
+    def __call__(self, bundle: Bundle, metadata: Metadata, *, update: bool) -> None:
+        """Show `bundle`; with `update` in the place of the last one."""
+        ...
+
+
+class InOutput:
+    """The publisher for a notebook's or a terminal's output area: one display id."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def __call__(self, bundle: Bundle, metadata: Metadata, *, update: bool) -> None:
+        """Display `bundle`, or replace what was displayed."""
+        from IPython.display import DisplayHandle
+
+        if self._handle is None or not update:
+            self._handle = DisplayHandle()  # type: ignore[no-untyped-call]  # theirs
+            self._handle.display(bundle, raw=True, metadata=metadata)
+        else:
+            self._handle.update(bundle, raw=True, metadata=metadata)
+
+
+def can_repaint() -> bool:
+    """Say whether an output can be replaced here: in a kernel, not in a terminal."""
+    from IPython.core.getipython import get_ipython
+
+    return hasattr(get_ipython(), "kernel")
+
+
+class LiveCard:
+    """Shows a request's events as they come, in one output, repainted at most every 0.1 s.
+
+    A fault of the display never fails the call: it warns, and painting stops until the end.
+
+    Parameters
+    ----------
+    format
+        As in `Card`.
+    stream
+        False shows one final output and nothing before it, for runs under nbval. So does a
+        terminal, whose output cannot be replaced.
+    publisher
+        Where to show; the cell's output by default.
+    clock
+        Seconds from anywhere, monotonic.
+    """
+
+    def __init__(
+        self,
+        format: Format = "auto",  # noqa: A002  # the option's name
+        *,
+        stream: bool = True,
+        publisher: Publisher | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._format: Format = format
+        self._stream = stream and (publisher is not None or can_repaint())
+        self._publish = publisher or InOutput()
+        self._clock = clock
+        self._begun_s = self._next_s = clock()
+        self._shown = self._broken = False
+        self._doing, self._failed = "choosing a model", ""
+        self._said: list[str] = []
+        self._model = "the model"
+        self._void()
+
+    def show(self, event: Event) -> None:
+        """Take in one event; repaint if it is time, and always at `Finished`."""
+        match event:
+            case TextDelta(text):
+                self._take(text)
+            case Routed(route):
+                self._said += route.notices
+            case AttemptStarted():
+                self._begin(event)
+            case AttemptFailed(attempt):
+                self._failed = self._doing = failure(attempt)
+            case Notice(text):
+                self._doing = text
+            case Finished(response):
+                self._finish(response)
+                return
+        self.tick()
+
+    def tick(self) -> None:
+        """Repaint if it is time: to be called every so often while nothing comes."""
+        if self._stream and not self._broken and self._clock() >= self._next_s:
+            self._paint()
+
+    def interrupted(self) -> None:
+        """Keep what came, marked: for an interrupt after which no `Finished` came."""
+        self._doing = "interrupted"
+        if self._text or self._shown:
+            self._put(self._growth)
+
+    def _void(self) -> None:
+        self._text: list[str] = []
+        self._growing = GrowingMarkdown()
+
+    def _take(self, text: str) -> None:
+        if not self._text:
+            self._doing = f"{self._model} answers"
+        self._text.append(text)
+        if self._format in {"auto", "markdown"}:
+            self._growing.add(text)
+
+    def _begin(self, event: AttemptStarted) -> None:
+        self._model = model_name(event.provider, event.model)
+        if self._text:
+            self._said.append(f"The answer broke off and begins again with {self._model}.")
+        self._void()
+        self._doing = " · ".join(part for part in (self._failed, f"asking {self._model}") if part)
+
+    def _paint(self) -> None:
+        begun_s = self._clock()
+        self._put(self._growth)
+        done_s = self._clock()
+        self._next_s = max(begun_s + REFRESH_S, done_s + (done_s - begun_s) / PAINTING_SHARE)
+
+    def _growth(self) -> tuple[Bundle, Metadata]:
+        text = "".join(self._text)
+        status = f"{self._doing} · {seconds(self._clock() - self._begun_s)}"
+        lines = "".join([*map(_notice_html, self._said), _line_html(status)])
+        shown = plain("\n\n".join(part for part in (text, *self._said, status) if part))
+        return {"text/plain": shown, "text/html": _page(self._growing_html(text), lines)}, {}
+
+    def _growing_html(self, text: str) -> str:
+        if not text:
+            return ""
+        return self._growing.html() if self._format in {"auto", "markdown"} else text_block(text)
+
+    def _finish(self, response: Response) -> None:
+        self._put(Card(response, self._format)._repr_mimebundle_)
+
+    def _put(self, bundle_of: Callable[[], tuple[Bundle, Metadata]]) -> None:
+        try:
+            bundle, metadata = bundle_of()
+            self._publish(bundle, metadata, update=self._shown)
+            self._shown = True
+        except Exception as error:  # noqa: BLE001  # a display must not fail a paid call
+            self._broken = True
+            warnings.warn(f"the answer could not be displayed: {error}", stacklevel=2)
+
+
+def _page(answer: str, below: str) -> str:
+    body = f'<div style="{_ANSWER_STYLE}">\n{answer}</div>\n' if answer else ""
+    return f'<div class="{IGNORED_BY_MATHJAX}" style="{_CARD_STYLE}">\n{body}{below}</div>'
+
+
+def _footer(response: Response) -> str:
+    return "".join([*map(_notice_html, notices(response)), _line_html(receipt(response))])
+
+
+def _line_html(text: str) -> str:
+    return f'<div style="{_LINE_STYLE}">{escape(plain(text))}</div>\n'
+
+
+def _notice_html(text: str) -> str:
+    return f'<div style="{_NOTICE_STYLE}">⚠ {escape(plain(text))}</div>\n'
+
+
+def _answer_html(text: str, wanted: Format) -> str:
+    if not text:
+        return ""
+    match wanted:
+        case "text":
+            return text_block(text)
+        case "code":
+            return _code_html(text)
+        case "json":
+            return _json_html(text) or text_block(text)
+        case "auto":
+            return _json_html(text) or to_html(text)
+        case "markdown":
+            return to_html(text)
+
+
+def _json_html(text: str) -> str | None:
+    """Indent `text` if it is a JSON object or array, alone or in one fence; None if not."""
+    begin = text.lstrip()[:1]
+    fenced = fences(text) if begin in {"`", "~"} else []
+    inner = fenced[0][1] if len(fenced) == 1 else text
+    if inner.lstrip()[:1] not in {"{", "["}:
+        return None
+    try:
+        indented = json.dumps(json.loads(inner), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return None
+    return code_block(indented, "json")
+
+
+def _code_html(text: str) -> str:
+    """Show the fenced code alone; the whole text where nothing is fenced."""
+    fenced = fences(text)
+    if not fenced:
+        return code_block(text)
+    return code_block("\n".join(code for _, code in fenced), fenced[0][0])
+
+
+def _facts(response: Response) -> Metadata:
+    """Gather what a program may want to know of the output, as JSON."""
+    route = response.route
+    return {
+        "request_id": response.request_id,
+        "strategy": route.strategy if route else None,
+        "route": list(route.models) if route else [],
+        "reasons": [_reason(reason) for reason in route.reasons] if route else [],
+        "arm": route.arm if route else None,
+        "provider": response.provider,
+        "model": response.model,
+        "fallback_used": response.fallback_used,
+        "cached": response.cached,
+        "latency_s": response.latency_s,
+        "usage": _usage(response.usage),
+        "cost_usd": _dollars(response.cost_usd),
+        "error_type": type(response.error).__name__ if response.error else None,
+        "attempts": [_attempt(attempt) for attempt in response.attempts],
+    }
+
+
+def _reason(reason: Reason) -> Metadata:
+    return {"rule": reason.rule, "saw": reason.saw, "score": reason.score}
+
+
+def _usage(usage: Usage) -> Metadata:
+    return asdict(usage)
+
+
+def _attempt(attempt: Attempt) -> Metadata:
+    return {
+        "provider": attempt.provider,
+        "model": attempt.model,
+        "number": attempt.number,
+        "rank": attempt.rank,
+        "latency_s": attempt.latency_s,
+        "ttft_s": attempt.ttft_s,
+        "usage": _usage(attempt.usage),
+        "cost_usd": _dollars(attempt.cost_usd),
+        "stop_reason": attempt.stop_reason,
+        "error_type": attempt.error_type,
+    }
+
+
+def _dollars(cost_usd: Decimal | None) -> float | None:
+    return None if cost_usd is None else float(cost_usd)

@@ -1,0 +1,234 @@
+"""The receipt: one line on who answered, why, how long it took and what it cost.
+
+    model · why · latency (ttft) · in → out tokens · cost · fell back from X (reason, after t)
+
+One grammar for the card, `%llm last`, tests and terminals.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from itertools import groupby
+
+from multimodel_magic.types import Attempt, Response, Usage
+
+__all__ = ["failure", "model_name", "money", "notices", "receipt", "seconds"]
+
+SEPARATOR = " · "
+
+# Names that say whose they are: with any other, the receipt shows `provider:model`.
+_SAYS_ITS_PROVIDER = {
+    "anthropic": re.compile(r"claude"),
+    "openai": re.compile(r"gpt-\d|chatgpt|o\d"),
+}
+# The vendors' words for an answer that ended by itself; any other is worth reading.
+_WHOLE = frozenset({"end_turn", "stop", "stop_sequence", "completed", "eos", "tool_use"})
+
+
+def receipt(response: Response) -> str:
+    """Say in one line how a request was answered, or why it was not.
+
+    Parameters
+    ----------
+    response
+        A finished response, failed and interrupted ones included.
+
+    Returns
+    -------
+    str
+        The clauses in DESIGN.md 7's order; those that there is nothing to say of are left out.
+        What is unknown says so, what is estimated says `about`.
+
+    Examples
+    --------
+    >>> from multimodel_magic.types import Request
+    >>> attempt = Attempt("local", "smollm2", 1, usage=Usage(12, 5), cost_usd=Decimal(0))
+    >>> receipt(Response(Request("Hi"), "Hello", (attempt,), latency_s=1.2))
+    'local:smollm2 · 1.2 s · 12 → 5 tokens · $0'
+    """
+    return SEPARATOR.join(clause for clause in _clauses(response) if clause)
+
+
+def notices(response: Response) -> tuple[str, ...]:
+    """List what must be said louder than in the receipt: replaced models, refused keys.
+
+    Examples
+    --------
+    >>> from multimodel_magic.types import Request
+    >>> notices(Response(Request("Hi"), "Hello"))
+    ()
+    """
+    replaced = response.route.notices if response.route else ()
+    refused = {
+        f"{attempt.provider} refused the key: {attempt.error}": None
+        for attempt in response.attempts
+        if attempt.error_type == "AuthenticationFailed"
+    }
+    return (*replaced, *refused)
+
+
+def money(cost_usd: Decimal | None, *, about: bool = False) -> str:
+    """Write a cost in US dollars with at least two digits that say something.
+
+    Examples
+    --------
+    >>> [money(Decimal(c)) for c in ("1234.5", "0.126", "0.00023", "0.0000001", "0")]
+    ['$1,234.50', '$0.13', '$0.00023', '<$0.000001', '$0']
+    >>> money(None)
+    'cost unknown'
+    """
+    if cost_usd is None:
+        return "cost unknown"
+    if cost_usd == 0:
+        return "$0"
+    if cost_usd < Decimal("0.000001"):
+        return "<$0.000001"
+    return f"{'about ' if about else ''}${_two_digits(cost_usd)}"
+
+
+def _two_digits(cost_usd: Decimal) -> str:
+    places = max(2, 1 - cost_usd.adjusted())
+    text = f"{cost_usd:,.{places}f}"
+    while text.endswith("0") and len(text.partition(".")[2]) > 2:  # noqa: PLR2004  # cents
+        text = text[:-1]
+    return text
+
+
+def seconds(duration_s: float) -> str:
+    """Write a duration for reading: milliseconds when short, minutes when long.
+
+    Examples
+    --------
+    >>> [seconds(s) for s in (0.0123, 0.42, 12.345, 125.0)]
+    ['12 ms', '0.4 s', '12.3 s', '2 min 5 s']
+    """
+    if duration_s < 0.095:  # noqa: PLR2004  # below it one decimal of a second says too little
+        return f"{duration_s * 1000:.0f} ms"
+    if duration_s < 99.95:  # noqa: PLR2004  # same, above
+        return f"{duration_s:.1f} s"
+    minutes, rest = divmod(round(duration_s), 60)
+    return f"{minutes} min {rest} s"
+
+
+def model_name(provider: str, model: str) -> str:
+    """Name a model so that one knows whose it is.
+
+    Examples
+    --------
+    >>> model_name("anthropic", "claude-haiku-5-5"), model_name("ollama", "gpt-oss:20b")
+    ('claude-haiku-5-5', 'ollama:gpt-oss:20b')
+    """
+    says = _SAYS_ITS_PROVIDER.get(provider)
+    return model if says and says.match(model) else f"{provider}:{model}"
+
+
+def failure(attempt: Attempt) -> str:
+    """Say in a few words which attempt failed, of what, and after how long.
+
+    Examples
+    --------
+    >>> failure(Attempt("ollama", "llama3", 1, latency_s=2.1, error_type="RateLimited"))
+    'ollama:llama3 failed (rate limited, 2.1 s)'
+    """
+    return f"{_name(attempt)} failed ({_reasons([attempt])[0]}, {seconds(attempt.latency_s)})"
+
+
+def _clauses(response: Response) -> Iterator[str]:
+    yield from _who(response)
+    yield response.route.why if response.route else ""
+    yield _latency(response)
+    if response.attempts:
+        yield _tokens(response.usage)
+        yield _cost(response)
+    yield "cached" if response.cached else ""
+    yield _ending(response)
+    yield _retried(response)
+    yield from (f"fell back from {_failed(group)}" for group in _models(response.fell_back_from))
+
+
+def _who(response: Response) -> Iterator[str]:
+    """Name the model that answered; without an answer, all that were asked and how they failed."""
+    last = response.attempts[-1] if response.attempts else None
+    if last is not None and (response.succeeded or _interrupted(response)):
+        yield _name(last)
+        yield _served_by(last)
+        return
+    yield "no answer"
+    yield from map(_failed, _models(response.attempts))
+
+
+def _name(attempt: Attempt) -> str:
+    return model_name(attempt.provider, attempt.model)
+
+
+def _served_by(attempt: Attempt) -> str:
+    """Say when the vendor used another model than asked, a dated or tagged name of it excepted."""
+    used = attempt.response_model
+    if not used or used.startswith(attempt.model) or attempt.model.endswith(used):
+        return ""
+    return f"answered as {used}"
+
+
+def _latency(response: Response) -> str:
+    ttft_s = response.ttft_s if response.request.stream else None
+    if ttft_s is None:
+        return seconds(response.latency_s)
+    return f"{seconds(response.latency_s)} ({seconds(ttft_s)} to first token)"
+
+
+def _tokens(usage: Usage) -> str:
+    if usage.input_tokens is None and usage.output_tokens is None:
+        return "tokens unknown"
+    cached = f" ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else ""
+    thought = f" ({usage.reasoning_tokens:,} reasoning)" if usage.reasoning_tokens else ""
+    flow = f"{_count(usage.input_tokens)}{cached} → {_count(usage.output_tokens)}{thought} tokens"
+    return f"about {flow}" if usage.estimated else flow
+
+
+def _count(tokens: int | None) -> str:
+    return "?" if tokens is None else f"{tokens:,}"
+
+
+def _cost(response: Response) -> str:
+    guessed = (a.usage.estimated or a.price_source == "catalogue-loose" for a in response.attempts)
+    return money(response.cost_usd, about=any(guessed))
+
+
+def _ending(response: Response) -> str:
+    if _interrupted(response):
+        return "interrupted"
+    stop = response.stop_reason
+    return f"stopped: {stop}" if response.succeeded and stop and stop not in _WHOLE else ""
+
+
+def _interrupted(response: Response) -> bool:
+    return type(response.error).__name__ in {"Cancelled", "KeyboardInterrupt"}
+
+
+def _retried(response: Response) -> str:
+    """Count the retries of the model that answered: its failures before."""
+    answer = response.answered_by
+    failed = [a for a in response.attempts if answer and a.rank == answer.rank and not a.succeeded]
+    if not failed:
+        return ""
+    times = "once" if len(failed) == 1 else f"{len(failed)} times"
+    return f"retried {times} ({', '.join(_reasons(failed))})"
+
+
+def _models(attempts: Iterable[Attempt]) -> Iterator[list[Attempt]]:
+    """Group attempts by place in the route."""
+    return (list(group) for _, group in groupby(attempts, key=lambda attempt: attempt.rank))
+
+
+def _failed(attempts: list[Attempt]) -> str:
+    often = [f"{len(attempts)} attempts"] if len(attempts) > 1 else []
+    took = seconds(sum(attempt.latency_s for attempt in attempts))
+    return f"{_name(attempts[0])} ({', '.join([*_reasons(attempts), *often, took])})"
+
+
+def _reasons(attempts: list[Attempt]) -> list[str]:
+    """Give each kind of failure once, in words: `RateLimited` reads `rate limited`."""
+    kinds = dict.fromkeys(attempt.error_type or "answered" for attempt in attempts)
+    return [re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind).lower() for kind in kinds]
