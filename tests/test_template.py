@@ -1,0 +1,170 @@
+import os
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multimodel_magic.errors import UsageError
+from multimodel_magic.notebook.template import MOST_ROWS, interpolate
+
+FRAME = pd.DataFrame({"city": ["Oslo", "Rome"], "people": [709_000, 2_755_000]})
+
+
+def complaint(text, **namespace):
+    with pytest.raises(UsageError) as caught:
+        interpolate(text, namespace)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1}',
+        "$x$ and $$\\frac{a}{b}$$",
+        "{% raw %}{% endraw %}{# no comment #}",
+        "ends with lines\r\n\n\n",
+        "{{ never closes",
+        "closes }} without opening",
+        "std::vector<std::vector<int>> v = {{1,2},{3,4}};",
+        "f'{{}}' and {{ }}",
+        "{{ over\ntwo lines }}",
+        'fn(a) { return {"a": {"b": {"c": 1}}}; }',
+    ],
+)
+def test_all_but_expressions_passes_byte_for_byte(text):
+    assert interpolate(text, {"a": "wrong", "x": "wrong"}) == text
+
+
+@given(st.text().filter(lambda text: "{{" not in text), st.text())
+def test_a_value_is_placed_as_it_is_between_texts_as_they_are(text, value):
+    around = text.rstrip("{")
+    assert interpolate(f"{around}{{{{v}}}}{text}", {"v": value}) == f"{around}{value}{text}"
+
+
+def test_a_value_is_never_expanded_again():
+    assert interpolate("{{name}}", {"name": "{{secret}}", "secret": "x"}) == "{{secret}}"
+
+
+@pytest.mark.parametrize("opening", ['{{"', "{{'", "{{", "{{ a", "{{ {", "{{" + "x" * 50])
+def test_a_hostile_paste_of_openings_takes_no_quadratic_time(opening):
+    text = opening * (200_000 // len(opening))
+    before = time.process_time()
+    assert interpolate(text, {}) == text
+    assert time.process_time() - before < 0.5
+
+
+def test_undefined_name_names_the_nearest():
+    assert complaint("Hi {{nme}}", name="x") == (
+        "undefined name 'nme' in {{nme}}; did you mean 'name'? (--raw turns interpolation off)"
+    )
+
+
+def test_undefined_name_may_have_a_default():
+    assert interpolate("{{ nme | default('nobody') }}", {}) == "nobody"
+
+
+def test_unknown_filter_names_the_nearest():
+    assert "no filter 'hed'; did you mean 'head'?" in complaint("{{df|hed}}", df=FRAME)
+
+
+@pytest.mark.parametrize("text", ["{{a b}}", "{{ 1 + }}", "{{a..b}}", "{{a|}}"])
+def test_syntax_error_names_its_piece(text):
+    message = complaint(f"before {text} after", a=1, b=2)
+    assert message.startswith(f"{text}: syntax error")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ os.system('true') }}",
+        "{{ os }}",
+        "{{ environ }}",
+        "{{ opener('/etc/passwd') }}",
+        "{{ f() }}",
+        "{{ f }}",
+        "{{ f.__globals__ }}",
+        "{{ f.__globals__['os'] }}",
+        "{{ f['__globals__'] }}",
+        "{{ name.__class__.__mro__ }}",
+        "{{ name['__class__'] }}",
+        "{{ name | attr('__class__') }}",
+        "{{ '{0.__class__}'.format(name) }}",
+        "{{ [1] | map(attribute='__class__') | first }}",
+        "{{ cycler.__init__.__globals__ }}",
+        "{{ self.__init__ }}",
+        "{{ self }}",
+        "{{ __builtins__ }}",
+        "{{ df.to_csv('/tmp/stolen') }}",
+        "{{ df.pipe(f) }}",
+        "{{ df.eval('city') }}",
+        "{{ df.sort_values('city', key=f) }}",
+        "{{ l.append(1) }}",
+        "{{ holder.os.getcwd() }}",
+        "{{ 'x' * 10**9 }}",
+        "{{ 2 ** 10000000 }}",
+        "{{ 'x'.ljust(10**9) }}",
+    ],
+)
+def test_nothing_leads_out_of_the_sandbox(text):
+    class Holder:
+        pass
+
+    holder = Holder()
+    holder.os = os
+    complaint(
+        text, os=os, environ=os.environ, opener=open, f=lambda: os, name="n", df=FRAME, l=[0],
+        holder=holder, __builtins__={"open": open},
+    )  # fmt: skip
+
+
+def test_an_error_of_the_expression_is_one_line():
+    assert "{{1/0}}: ZeroDivisionError: division by zero" in complaint("{{1/0}}")
+
+
+def test_methods_that_only_look_may_be_called():
+    text = "{{ df.people.max() }} {{ name.upper() }} {{ d.get('k') }}"
+    assert interpolate(text, {"df": FRAME, "name": "n", "d": {"k": 1}}) == "2755000 N 1"
+
+
+def test_a_frame_reads_as_a_table():
+    assert interpolate("{{df}}", {"df": FRAME}) == FRAME.to_string()
+
+
+def test_a_long_frame_says_how_many_rows_it_shows():
+    lines = interpolate("{{df}}", {"df": pd.DataFrame({"a": range(1234)})}).splitlines()
+    assert len(lines) == 1 + MOST_ROWS + 1
+    assert lines[-1] == "[60 of 1,234 rows; head(1234), csv or json shows all]"
+
+
+def test_long_cells_are_not_cut():
+    text = "word " * 100
+    assert text in interpolate("{{df}} {{s}}", {"df": pd.DataFrame({"t": [text]}), "s": ""})
+    assert text in interpolate("{{s}}", {"s": pd.Series([text])})
+
+
+def test_a_long_array_says_how_many_rows_it_shows():
+    shown = interpolate("{{a}}", {"a": np.arange(2000).reshape(1000, 2)})
+    assert shown.endswith("[60 of 1,000 rows; head(1000), csv or json shows all]")
+    assert "..." not in interpolate("{{a|head(1000)|json}}", {"a": np.arange(1000)})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{{df | head(1) | csv}}", "city,people\nOslo,709000\n"),
+        ("{{df | tail(1) | json}}", '[{"city":"Rome","people":2755000}]'),
+        ("{{df | head(1) | markdown}}", "| city | people |\n| --- | --- |\n| Oslo | 709000 |"),
+        ("{{df.set_index('city').people | head(1) | csv}}", "city,people\nOslo,709000\n"),
+        ("{{'a|b' | trim}}", "a|b"),
+        ("{{d | json}}", '{"k": [1, "é"]}'),
+        ("{{lines | head(1)}}", "one\n"),
+        ("{{items | tail(2) | join(', ')}}", "2, 3"),
+    ],
+)
+def test_filters(text, expected):
+    namespace = {"df": FRAME, "d": {"k": [1, "é"]}, "lines": "one\ntwo", "items": [1, 2, 3]}
+    assert interpolate(text, namespace) == expected
