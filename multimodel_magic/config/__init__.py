@@ -1,0 +1,49 @@
+"""`routing_config.yml` -> `RoutingConfig`, strictly: each fault is one line with its line number.
+
+Imports pydantic and yaml: import it where a configuration is read, not at load time.
+"""
+
+from multimodel_magic.config.conditions import Band, ComplexityBand, Condition
+from multimodel_magic.config.document import Problem, Source
+from multimodel_magic.config.files import (
+    config_hash,
+    find_config,
+    load_config,
+    parse_config,
+)
+from multimodel_magic.config.published import json_schema
+from multimodel_magic.config.schema import Arm, ExperimentSettings, Routing, RoutingConfig, Rule
+from multimodel_magic.config.settings import (
+    ComplexitySettings,
+    CostSettings,
+    Floor,
+    OwnPrice,
+    ProviderSettings,
+    TaskSettings,
+    WeightedSettings,
+)
+
+__all__ = [
+    "Arm",
+    "Band",
+    "ComplexityBand",
+    "ComplexitySettings",
+    "Condition",
+    "CostSettings",
+    "ExperimentSettings",
+    "Floor",
+    "OwnPrice",
+    "Problem",
+    "ProviderSettings",
+    "Routing",
+    "RoutingConfig",
+    "Rule",
+    "Source",
+    "TaskSettings",
+    "WeightedSettings",
+    "config_hash",
+    "find_config",
+    "json_schema",
+    "load_config",
+    "parse_config",
+]

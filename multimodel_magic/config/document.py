@@ -1,0 +1,234 @@
+"""YAML text -> plain values that know their lines, and nothing that YAML can hide.
+
+PyYAML accepts duplicate keys (the last wins), expands anchors without limit, turns `12:30` into
+750 and an unquoted date into an object. A configuration that was misread is worse than none, so
+each of these is an error with its line, or read as the text it looks like.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import yaml
+
+__all__ = ["Path", "Plain", "Problem", "Source", "dump", "read"]
+
+Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | None"
+Path: TypeAlias = tuple[str | int, ...]
+
+MOST_BYTES = 262_144
+MOST_DEPTH = 30
+MOST_NODES = 20_000
+"""After expansion of anchors: ten lines of nested anchors can otherwise fill the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault: what is wrong, at which path, in which line (from 1; None where it has none)."""
+
+    path: Path
+    what: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a configuration was read; no part of what it says, so all sources are equal."""
+
+    name: str = field(default="routing_config.yml", compare=False)
+    lines: Mapping[Path, int] = field(default_factory=dict, compare=False)
+
+    def line(self, path: Path) -> int | None:
+        """Line of the path, or of the nearest part of it that was written down."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path)
+
+
+class _Refusal(Exception):
+    """A fault found while reading."""
+
+    def __init__(self, what: str, line: int | None = None, path: Path = ()) -> None:
+        super().__init__(what)
+        self.problem = Problem(path, what, line)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with the scalars of version 1.2, and with a limit to its depth."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose one node, unless it lies too deep."""
+        self.depth += 1
+        if self.depth > MOST_DEPTH:
+            line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
+            raise _Refusal(f"nested deeper than {MOST_DEPTH} levels", line)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what `_Loader` would not read as text."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the base class's signature
+        """Write every value out: anchors are for people."""
+        return True
+
+
+_SCALARS = (
+    # `yes` and `on` are not in YAML 1.2, but every reader of YAML takes them for true.
+    ("bool", r"true|True|TRUE|false|False|FALSE|yes|Yes|no|No|on|On|off|Off", "tTfFyYnNoO"),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan",
+        "-+.0123456789",
+    ),
+    ("null", r"~|null|Null|NULL|", "~nN\0"),
+)
+
+for _tag, _pattern, _first in _SCALARS:
+    for _kind in (_Loader, _Dumper):
+        _kind.add_implicit_resolver(
+            f"tag:yaml.org,2002:{_tag}",
+            re.compile(f"^(?:{_pattern})$"),
+            ["" if letter == "\0" else letter for letter in _first],
+        )
+
+
+def read(data: bytes) -> tuple[Plain, Mapping[Path, int], tuple[Problem, ...]]:
+    """Read one YAML document.
+
+    Returns
+    -------
+    value, lines, problems
+        The plain value, the line of each path (of its key, where it has one), and what is wrong;
+        with a problem the value is None.
+    """
+    try:
+        reading = _Reading()
+        value = reading.value(_compose(_text(data)), ())
+    except _Refusal as refusal:
+        return None, {}, (refusal.problem,)
+    return value, reading.lines, ()
+
+
+def dump(value: Plain) -> str:
+    """Write a plain value as YAML that `read` gives back."""
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return text
+
+
+def _text(data: bytes) -> str:
+    if len(data) > MOST_BYTES:
+        raise _Refusal(f"too large: {len(data):,} bytes; the limit is {MOST_BYTES:,}")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _Refusal("not UTF-8: save the file as UTF-8", line) from error
+    if not text.strip():
+        raise _Refusal("the file is empty; a first line may be 'version: 1'")
+    return text
+
+
+def _compose(text: str) -> yaml.Node:
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        what = f"the character U+{ord(error.character):04X} is not allowed"
+        raise _Refusal(what, line) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise _Refusal(_in_words(error, text, line), line) from error
+    if node is None:
+        raise _Refusal("the file holds only comments; a first line may be 'version: 1'")
+    return node
+
+
+def _in_words(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
+    problem = error.problem or "this is not YAML"
+    lines = text.splitlines()
+    here = lines[line - 1] if line <= len(lines) else ""
+    if r"'\t'" in problem or "\t" in here[: len(here) - len(here.lstrip())]:
+        return "a tab; YAML is indented with spaces"
+    if "found another document" in problem or "expected a single document" in str(error.context):
+        return "a second document ('---'); a configuration is one"
+    if "mapping values are not allowed" in problem:
+        return "not valid YAML: a ':' where no key can stand (indentation, or text to be quoted)"
+    return f"not valid YAML: {problem}"
+
+
+class _Reading:
+    """One walk over the nodes: values, lines, and how much there is."""
+
+    def __init__(self) -> None:
+        self.lines: dict[Path, int] = {}
+        self._nodes = 0
+
+    def value(self, node: yaml.Node, path: Path) -> Plain:
+        self._nodes += 1
+        line = node.start_mark.line + 1
+        self.lines.setdefault(path, line)
+        if self._nodes > MOST_NODES:
+            raise _Refusal(f"more than {MOST_NODES:,} values (are there anchors in anchors?)", line)
+        if len(path) > MOST_DEPTH:
+            raise _Refusal("an anchor that holds itself, or nested too deep", line)
+        if not node.tag.startswith("tag:yaml.org,2002:"):
+            raise _Refusal(f"the tag {node.tag} is not allowed", line, path)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*path, n)) for n, item in enumerate(node.value)]
+        return _scalar(node, line, path)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Plain]:
+        values: dict[str, Plain] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise _Refusal("a key must be text", line, path)
+            # The key as written: `on:` and `4:` are names here, whatever YAML takes them for.
+            name = str(key.value)
+            if name == "<<":
+                raise _Refusal("merging with '<<' is not allowed: write the keys out", line, path)
+            if name in values:
+                first = self.lines[(*path, name)]
+                raise _Refusal(f"this key is there already, in line {first}", line, (*path, name))
+            self.lines[(*path, name)] = line
+            values[name] = self.value(value, (*path, name))
+        return values
+
+
+def _scalar(node: yaml.Node, line: int, path: Path) -> Plain:
+    text = str(node.value)
+    match node.tag.rpartition(":")[2]:
+        case "bool":
+            return text.lower() in {"true", "yes", "on"}
+        case "int":
+            return _number(int, text, line, path)
+        case "float":
+            return _number(float, text.replace(".inf", "inf").replace(".nan", "nan"), line, path)
+        case "null":
+            return None
+        case "str":
+            return text
+        case tag:
+            raise _Refusal(f"the tag !!{tag} is not allowed", line, path)
+
+
+def _number(kind: type[int | float], text: str, line: int, path: Path) -> int | float:
+    try:
+        return kind(text)
+    except ValueError as error:  # more than 4,300 digits, or an explicit !!int on a word
+        raise _Refusal("not a number that can be read", line, path) from error

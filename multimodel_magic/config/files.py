@@ -1,0 +1,139 @@
+"""From a file to a configuration: finding it, reading it, naming its state by a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from multimodel_magic.config import document
+from multimodel_magic.config.document import MOST_BYTES, Problem, Source
+from multimodel_magic.config.faults import across, as_error, located, problems_of, secrets_in
+from multimodel_magic.config.schema import RoutingConfig
+from multimodel_magic.errors import ConfigError
+
+__all__ = ["NAMES", "VARIABLE", "config_hash", "find_config", "load_config", "parse_config"]
+
+NAMES = ("routing_config.yml", "routing_config.yaml")
+VARIABLE = "MULTIMODEL_CONFIG"
+
+
+def find_config(start: Path | None = None) -> Path | None:
+    """Find the configuration that applies in a folder.
+
+    Parameters
+    ----------
+    start
+        The notebook's folder; the current one by default.
+
+    Returns
+    -------
+    Path | None
+        What `MULTIMODEL_CONFIG` names, else the first `routing_config.yml` (or `.yaml`) from
+        `start` upward, else the one in the user's config folder, else None.
+
+    Raises
+    ------
+    ConfigError
+        If `MULTIMODEL_CONFIG` names a file that is not there.
+    """
+    if named := os.environ.get(VARIABLE):
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise ConfigError(f"{named}: no such file; {VARIABLE} names it")
+        return path
+    return next((path for path in _places(start or Path.cwd()) if path.is_file()), None)
+
+
+def _places(start: Path) -> Iterator[Path]:
+    from platformdirs import user_config_path
+
+    here = start.expanduser().resolve()
+    for folder in (here, *here.parents, user_config_path("multimodel_magic")):
+        yield from (folder / name for name in NAMES)
+
+
+def load_config(path: str | Path) -> RoutingConfig:
+    """Read a configuration file, wholly or not at all.
+
+    Raises
+    ------
+    ConfigError
+        With file, line, path and what is wrong, in one line: of the first fault, and how many
+        more there are.
+    """
+    path = Path(path).expanduser()
+    return parse_config(_bytes(path), name=_shown(path))
+
+
+def _shown(path: Path) -> str:
+    """Path as a person would type it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except (ValueError, OSError):  # elsewhere, or the current folder is gone
+        return str(path)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise ConfigError(f"{path}: is a folder, not a configuration file")
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"{path}: cannot be read ({reason})") from error
+
+
+def parse_config(text: str | bytes, *, name: str = NAMES[0]) -> RoutingConfig:
+    """Read a configuration from YAML text.
+
+    Parameters
+    ----------
+    text
+        The YAML; bytes are taken as UTF-8.
+    name
+        What errors call the file.
+
+    Raises
+    ------
+    ConfigError
+        As `load_config`.
+
+    Examples
+    --------
+    >>> parse_config("routing: {default_model: fast}").routing.default_model
+    'fast'
+    >>> parse_config("routing: {rules: [{condition: {task_typ: code}, model: fast}]}")
+    Traceback (most recent call last):
+    multimodel_magic.errors.ConfigError: routing_config.yml:1: \
+routing.rules.0.condition.task_typ: unknown key; did you mean 'task_type'?
+    """
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    value, lines, problems = document.read(data)
+    source = Source(name, lines)
+    if not problems and not isinstance(value, dict):
+        problems = (Problem((), "must be a mapping: 'routing:' and what belongs to it", 1),)
+    problems = problems or tuple(secrets_in(value))
+    if problems:
+        raise as_error(problems, source)
+    try:
+        config = RoutingConfig.model_validate(value)
+    except ValidationError as error:
+        raise as_error(problems_of(error, source), source) from None
+    if problems := tuple(across(config)):
+        raise as_error(located(problems, source), source)
+    return config.model_copy(update={"source": source})
+
+
+def config_hash(config: RoutingConfig) -> str:
+    """Name what a configuration says by 16 hexadecimal digits; comments and order of keys aside."""
+    value = config.model_dump(mode="json", by_alias=True)
+    canonical = json.dumps(value, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]

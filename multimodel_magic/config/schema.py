@@ -1,0 +1,177 @@
+"""What `routing_config.yml` may hold, key by key; the JSON Schema for editors is made from it.
+
+Money is US dollars, prices are US dollars per million tokens, durations are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import AliasChoices, BeforeValidator, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from multimodel_magic.config.conditions import Condition, Strict, Word, fault
+from multimodel_magic.config.document import Source, dump
+from multimodel_magic.config.settings import (
+    ComplexitySettings,
+    CostSettings,
+    Money,
+    Name,
+    OwnPrice,
+    ProviderSettings,
+    Share,
+    TaskSettings,
+    WeightedSettings,
+    Words,
+    as_tuple,
+)
+
+__all__ = ["Arm", "ExperimentSettings", "Routing", "RoutingConfig", "Rule"]
+
+
+class Rule(Strict):
+    """If a request meets the condition, this is who answers."""
+
+    name: str | None = Field(default=None, max_length=80)
+    """What the explanation calls the rule."""
+    condition: Condition | None = None
+    """Without a condition the rule matches every request."""
+    model: Word | None = None
+    """A model, alias or role."""
+    models: Annotated[Words, Field(min_length=1)] | None = None
+    """Several models, in the order in which they are asked."""
+    strategy: Word | None = None
+    """Let this strategy choose."""
+    fallbacks: Words | None = None
+    """Instead of `routing.fallbacks`; an empty list means none."""
+    max_cost_usd: Money | None = None
+    """Instead of `routing.max_cost_usd`."""
+    allow_dearer_fallbacks: bool | None = None
+    """Instead of `routing.allow_dearer_fallbacks`."""
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        given = [key for key in ("model", "models", "strategy") if getattr(self, key) is not None]
+        if len(given) != 1:
+            what = f"has {' and '.join(given)}" if given else "names nobody"
+            raise fault(f"the rule {what}; give one of model, models, strategy")
+        return self
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The models that the rule names; empty where a strategy chooses."""
+        return (self.model,) if self.model is not None else self.models or ()
+
+
+class Arm(Strict):
+    """One arm of an experiment."""
+
+    model: Word
+    share: Share
+    """Of the units, in [0, 1]; the shares of all arms sum to 1."""
+
+
+class ExperimentSettings(Strict):
+    """An experiment: the seed's `treatment`, `control`, `percentage`, or any number of `arms`."""
+
+    treatment: Word | None = Field(
+        default=None, validation_alias=AliasChoices("treatment", "treatment_model")
+    )
+    control: Word | None = Field(
+        default=None, validation_alias=AliasChoices("control", "control_model")
+    )
+    percentage: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        default=None, validation_alias=AliasChoices("percentage", "treatment_percentage")
+    )
+    """How many of 100 units get the treatment."""
+    arms: Annotated[Mapping[Name, Arm], Field(min_length=2)] | None = None
+    salt: str = Field(default="", max_length=80)
+    """Change it to deal all units anew."""
+    unit: Name = "unit"
+    """What is randomised over: `unit` (`--unit`, else the request), `request`, or a label."""
+    condition: Condition | None = None
+    """Who takes part; without it, every request that no rule has taken."""
+
+    @model_validator(mode="after")
+    def _one_spelling(self) -> Self:
+        seed = {k: getattr(self, k) for k in ("treatment", "control", "percentage")}
+        given = [key for key, value in seed.items() if value is not None]
+        if self.arms is None and len(given) < len(seed):
+            lacks = [key for key in seed if key not in given]
+            raise fault(f"lacks {' and '.join(lacks)} (or give 'arms')" if given else "has no arms")
+        if self.arms is not None and given:
+            raise fault(f"has both 'arms' and {given[0]!r}; give one of them")
+        total = sum(arm.share for arm in (self.arms or {}).values())
+        if self.arms is not None and abs(total - 1) > 1e-6:  # noqa: PLR2004 - rounding
+            raise fault(f"the shares of the arms sum to {total:g}, not to 1")
+        return self
+
+    @property
+    def dealt(self) -> Mapping[str, Arm]:
+        """The arms by name, in whichever way they were written."""
+        if self.arms is not None:
+            return self.arms
+        share = (self.percentage or 0) / 100
+        return {
+            "control": Arm(model=self.control or "", share=1 - share),
+            "treatment": Arm(model=self.treatment or "", share=share),
+        }
+
+
+class Routing(Strict):
+    """Who answers what."""
+
+    default_model: Word | None = None
+    """Model, alias or role that answers where nothing else speaks."""
+    strategy: Word | None = None
+    """Chooses where no rule and no experiment has spoken."""
+    rules: Annotated[tuple[Rule, ...], BeforeValidator(as_tuple)] = ()
+    """The first rule whose condition holds decides."""
+    fallbacks: Words = ()
+    """Who is asked after a failure, in this order."""
+    experiments: Mapping[Name, ExperimentSettings] = Field(default_factory=dict)
+    complexity: ComplexitySettings = ComplexitySettings()
+    cost: CostSettings = CostSettings()
+    task: TaskSettings = TaskSettings()
+    weighted: WeightedSettings = WeightedSettings()
+    max_cost_usd: Money | None = None
+    """Leave out every candidate that would cost more for this request (an estimate)."""
+    allow_dearer_fallbacks: bool = False
+    """Let the failure of a free user's request climb to a dearer model."""
+    stream_broken: Literal["restart", "keep", "fail"] = "restart"
+    """After a stream that broke in mid-answer: the next model, the partial answer, or an error."""
+    timeout_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    """Deadline of a whole request, attempts and waits included."""
+    retries: Annotated[int, Field(ge=0, le=20)] | None = None
+    """How often the same model is asked again after a failure that may pass."""
+
+
+class RoutingConfig(Strict):
+    """A whole routing configuration; the seed's file is one as it stands.
+
+    Examples
+    --------
+    >>> config = RoutingConfig(routing=Routing(default_model="balanced"))
+    >>> print(config.to_yaml(), end="")
+    version: 1
+    routing:
+      default_model: balanced
+    """
+
+    version: Literal[1] = 1
+    routing: Routing = Routing()
+    roles: Mapping[Name, Annotated[Words, Field(min_length=1)]] = Field(default_factory=dict)
+    """Role -> its models; the first whose provider is usable here is the one meant."""
+    aliases: Mapping[Name, Word] = Field(default_factory=dict)
+    """A short name of your own -> a model."""
+    prices: Mapping[Word, OwnPrice] = Field(default_factory=dict)
+    """Your own prices, by `provider:model`, model, or `provider:*`."""
+    providers: Mapping[Name, ProviderSettings] = Field(default_factory=dict)
+    """Servers under names of their own."""
+    source: Annotated[Source, SkipJsonSchema()] = Field(default=Source(), exclude=True, repr=False)
+
+    def to_yaml(self) -> str:
+        """Write the configuration as YAML that loads to an equal one."""
+        value = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return dump({"version": self.version, **value})

@@ -1,0 +1,207 @@
+"""The settings that stand beside the rules: prices, servers, and what each strategy is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    model_validator,
+)
+
+from multimodel_magic.config.conditions import AnyOf, Strict, TaskValue, UserTier, Word, fault
+
+__all__ = [
+    "FAMILIES",
+    "TASKS",
+    "ComplexitySettings",
+    "CostSettings",
+    "Floor",
+    "Money",
+    "Name",
+    "OwnPrice",
+    "ProviderSettings",
+    "Share",
+    "TaskSettings",
+    "WeightedSettings",
+    "Words",
+    "as_tuple",
+]
+
+TASKS = (
+    "analysis",
+    "chat",
+    "code_generation",
+    "code_review",
+    "creative_writing",
+    "summarization",
+    "translation",
+)
+"""The seed's tasks."""
+
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "code": ("code_generation", "code_review"),
+    "text": ("summarization", "translation", "creative_writing"),
+}
+"""Families of tasks that need no declaration."""
+
+
+def _decimal(value: object) -> object:
+    """Read a number as the decimal that was written, not as its nearest binary fraction."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Decimal(str(value))
+    return value
+
+
+def _number(value: Decimal | float) -> float | int:
+    return int(value) if value == int(value) else float(value)
+
+
+Money: TypeAlias = Annotated[
+    Decimal,
+    BeforeValidator(_decimal, json_schema_input_type=float),
+    # 15 digits pass through a YAML number unharmed.
+    Field(ge=0, max_digits=15, decimal_places=9),
+    PlainSerializer(_number, return_type=float),
+]
+
+
+def as_tuple(value: object) -> object:
+    """Make a YAML list the tuple that strict mode asks for."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+Words: TypeAlias = Annotated[tuple[Word, ...], BeforeValidator(as_tuple)]
+Name: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)
+]
+"""A name of the user's own: letters, digits, `_`, `.` and `-`."""
+
+
+def _share(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise fault(f"a share lies between 0 and 1; got {value:g}")
+    return value
+
+
+Share: TypeAlias = Annotated[float, AfterValidator(_share)]
+
+
+class OwnPrice(Strict):
+    """A price of the user's own, in US dollars per million tokens."""
+
+    input: Money
+    output: Money
+    cache_read: Money | None = None
+    """Of input tokens read from the vendor's cache; as `input` where it is not given."""
+    cache_write: Money | None = None
+    """Of input tokens written to the vendor's cache; as `input` where it is not given."""
+
+
+_PASTED = re.compile(r"^(sk-|sk_|xai-|gsk_|hf_|AIza)|[^A-Za-z0-9_]")
+
+
+def _variable(name: str) -> str:
+    if _PASTED.search(name) or name[:1].isdigit() or not name:
+        # Not repeated: it may be the key itself.
+        raise fault("must be the NAME of an environment variable, such as GROQ_API_KEY, no key")
+    return name
+
+
+def _url(url: str) -> str:
+    if not re.match(r"^https?://[^\s/]+", url):
+        raise fault("must be a URL that begins with http:// or https://")
+    if "@" in url.split("//", 1)[1].split("/", 1)[0]:
+        raise fault("a URL with a name or password in it; put the key in an environment variable")
+    return url
+
+
+class ProviderSettings(Strict):
+    """A server under a name of its own: `groq:llama-3.3-70b` asks the provider `groq`."""
+
+    type: Literal["openai", "anthropic", "ollama"] = "openai"
+    """Whose protocol it speaks; any OpenAI-compatible server is `openai`."""
+    base_url: Annotated[str, AfterValidator(_url)] | None = None
+    api_key_env: Annotated[str, AfterValidator(_variable)] | None = None
+    """Name of the environment variable that holds the key. The key itself never stands here."""
+
+
+Cuts: TypeAlias = Annotated[tuple[Share, Share], BeforeValidator(as_tuple)]
+
+
+def _rising(cuts: tuple[float, float]) -> tuple[float, float]:
+    if cuts[0] > cuts[1]:
+        raise fault(f"the first cut must not be above the second; got {cuts[0]:g}, {cuts[1]:g}")
+    return cuts
+
+
+class ComplexitySettings(Strict):
+    """How `complexity` chooses."""
+
+    classifier: Literal["default", "seed"] = "default"
+    """`seed` is the arithmetic of the article, kept as a baseline."""
+    cuts: Annotated[Cuts, AfterValidator(_rising)] = (0.3, 0.7)
+    """Below the first is simple (low), from the second on complex (high)."""
+    simple: Word = "fast"
+    medium: Word = "balanced"
+    complex: Word = "strong"
+
+
+class Floor(Strict):
+    """A row of the cost table: what a tier's requests of some value deserve."""
+
+    user_tier: AnyOf[UserTier] | None = None
+    task_value: AnyOf[TaskValue] | None = None
+    model: Word
+    """A model or a role: the floor of quality."""
+    max_cost_usd: Money | None = None
+    """The ceiling of price, per request."""
+
+
+class CostSettings(Strict):
+    """How `cost` chooses: the first row that fits; none given is the seed's three-way rule."""
+
+    table: Annotated[tuple[Floor, ...], BeforeValidator(as_tuple)] = ()
+
+
+class TaskSettings(Strict):
+    """How `task` chooses."""
+
+    models: Mapping[Name, Word] = Field(default_factory=dict)
+    """Task or family -> model; also declares tasks of your own."""
+    families: Mapping[Name, Words] = Field(default_factory=dict)
+    """Family -> its tasks."""
+    default: Word | None = None
+    """Who answers a task that is not in the table."""
+    infer: bool = False
+    """Guess the task from the prompt where none is said."""
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Every task and family that a rule may name."""
+        own = {task for tasks in self.families.values() for task in tasks}
+        return frozenset({*TASKS, *FAMILIES, *self.models, *self.families, *own})
+
+    @property
+    def all_families(self) -> Mapping[str, tuple[str, ...]]:
+        """The families, the user's before the built-in ones."""
+        return {**FAMILIES, **self.families}
+
+
+class WeightedSettings(Strict):
+    """How `weighted` chooses: by these weights, deterministically per unit."""
+
+    models: Mapping[Word, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> Self:
+        if self.models and not sum(self.models.values()):
+            raise fault("all weights are 0")
+        return self
