@@ -32,9 +32,8 @@ def main() -> int:
     start = time.perf_counter()
     failed = None
     try:
-        NotebookClient(
-            notebook, kernel_name="python3", resources={"metadata": {"path": str(ROOT / "notebooks")}}
-        ).execute()
+        place = {"metadata": {"path": str(ROOT / "notebooks")}}
+        NotebookClient(notebook, kernel_name="python3", resources=place).execute()
     except CellExecutionError as error:
         failed = str(error)
     executed, page = OUT / NOTEBOOK.name, OUT / f"{NOTEBOOK.stem}.html"

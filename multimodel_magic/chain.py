@@ -1,0 +1,129 @@
+"""The seed's `FallbackChain`, over the one client: try models in order until one answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, TypedDict
+
+from multimodel_magic.catalogue import Catalogue
+from multimodel_magic.client import UnifiedLLMClient
+from multimodel_magic.errors import ConnectionFailed, MultimodelError, TimedOut
+from multimodel_magic.limits import Patience
+from multimodel_magic.types import (
+    ProviderEvent,
+    Recorder,
+    Request,
+    Response,
+    Stopped,
+    TextDelta,
+)
+
+__all__ = ["Answer", "FallbackChain"]
+
+Ask: TypeAlias = Callable[[str], Awaitable[object]]
+"""An async function from a prompt to its answer, whose `str` is the text."""
+
+
+class Answer(TypedDict):
+    """What `FallbackChain.generate` returns: the seed's three keys, and the whole response."""
+
+    content: str
+    model: str
+    fallback_used: bool
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class _Functions:
+    """A provider over the user's own functions, by name."""
+
+    functions: dict[str, Ask]
+    name: str = "chain"
+
+    async def stream(self, model: str, request: Request) -> AsyncGenerator[ProviderEvent, None]:
+        try:
+            answer = await self.functions[model](request.prompt)
+        except MultimodelError:
+            raise
+        except TimeoutError as error:
+            raise TimedOut(f"{model} did not answer in time: {error}") from error
+        except OSError as error:
+            raise ConnectionFailed(f"{model} could not be reached: {error}") from error
+        yield TextDelta(str(answer))
+        yield Stopped("stop")
+
+    def unusable(self) -> str | None:
+        return None
+
+    async def models(self) -> tuple[str, ...]:
+        return tuple(self.functions)
+
+    async def aclose(self) -> None:
+        return None
+
+
+class FallbackChain:
+    """Try models in order until one answers.
+
+    Parameters
+    ----------
+    models
+        Pairs of a name and an async function `prompt -> answer`, as in the seed; or names of
+        models, aliases or roles, which `client` asks.
+    client
+        Asks the models that are given by name.
+    patience
+        Deadline, retries and waits of a chain of functions.
+    ledger
+        Where a chain of functions records.
+
+    Notes
+    -----
+    Unlike the seed's, a mistake of the caller's own (a `TypeError`, a malformed request) is
+    raised at once: no other model would mend it. `fallback_used` looks at the place in the
+    chain, not at the name: a chain may hold the same model twice.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[tuple[str, Ask] | str],
+        *,
+        client: UnifiedLLMClient | None = None,
+        patience: Patience | None = None,
+        ledger: Recorder | None = None,
+    ) -> None:
+        functions = {f"{n}": pair for n, pair in enumerate(models) if not isinstance(pair, str)}
+        self._names = tuple(m if isinstance(m, str) else m[0] for m in models)
+        if not functions:
+            self._client = client or UnifiedLLMClient(ledger=ledger)
+            self._models = self._names
+            return
+        own = _Functions({n: pair[1] for n, pair in functions.items()})
+        self._models = tuple(
+            m if isinstance(m, str) else f"{own.name}:{n}" for n, m in enumerate(models)
+        )
+        self._client = UnifiedLLMClient(
+            {**(client.providers if client else {}), own.name: own},
+            ledger=ledger or (client.ledger if client else None),
+            catalogue=(client.catalogue if client else Catalogue()).with_providers([own.name]),
+            patience=patience or Patience(retries=0),
+        )
+
+    async def generate(self, prompt: str) -> Answer:
+        """Ask the models in order and return the first answer.
+
+        Raises
+        ------
+        AllModelsFailed
+            None answered; one line an attempt. A chain of one raises that model's own error.
+        """
+        response = await self._client.generate(Request(prompt, models=self._models, stream=False))
+        answer = response.answered_by
+        assert answer is not None, "generate() raises where nothing answered"  # noqa: S101
+        return Answer(
+            content=response.text,
+            model=self._names[answer.rank],
+            fallback_used=response.fallback_used,
+            response=response,
+        )
