@@ -347,8 +347,8 @@ class Worker(Generic[T]):
 
     def flush(self, timeout_s: float = 60.0) -> bool:
         """Wait until everything handed over before has been worked on; False on timeout."""
-        if self._thread is None:
-            return True
+        if self._thread is None or not self._thread.is_alive():
+            return True  # Not alive: in a forked child, which has the queue but not the thread.
         done = threading.Event()
         self._items.put(done)
         self._hurry.set()

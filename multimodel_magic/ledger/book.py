@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import re
@@ -104,7 +105,12 @@ class Ledger:
 
     def _close(self) -> None:
         if self._database is not None:
-            self._database.close()
+            with self._surviving("close"):
+                self._database.close()
+
+    def _leave(self) -> None:
+        if self._database is not None:
+            self.close()
 
     # --- reading
 
@@ -269,5 +275,12 @@ def _after_fork() -> None:
         ledger._start_over()  # noqa: SLF001 - our own class
 
 
+def _at_exit() -> None:
+    for ledger in list(_ledgers):
+        ledger._leave()  # noqa: SLF001 - our own class
+
+
+# The last connection to close an SQLite file folds its -wal into it.
+atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

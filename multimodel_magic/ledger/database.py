@@ -22,8 +22,10 @@ __all__ = ["BUSY_S", "MIGRATIONS", "VERSION", "Database", "Tables", "tables", "u
 
 T = TypeVar("T")
 
-BUSY_S = 60.0
-"""How long a writer waits for another process's transaction, in seconds."""
+BUSY_S = 30.0
+"""How long a writer waits for another process's transaction, in seconds.
+
+An SQLite URL may say otherwise: `sqlite:///ledger.db?timeout=5`."""
 
 VERSION = 1
 """The schema that this module writes; it stands in the table `meta` of every ledger."""
@@ -271,6 +273,10 @@ def _file(url: URL) -> str | None:
     return None if name.startswith("file:") else name
 
 
+def _busy_s(url: URL) -> float:
+    return float(str(url.query.get("timeout", BUSY_S)))
+
+
 def _is_in_memory(url: URL) -> bool:
     return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
 
@@ -286,7 +292,7 @@ def _engine(url: URL) -> Engine:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(
         url,
-        connect_args={"timeout": BUSY_S, "check_same_thread": False},
+        connect_args={"timeout": _busy_s(url), "check_same_thread": False},
         poolclass=sa.StaticPool if _is_in_memory(url) else sa.NullPool,
         hide_parameters=True,
     )
