@@ -1,0 +1,186 @@
+"""Anthropic's Messages, over the `anthropic` SDK."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from multimodel_magic.errors import ContentFiltered, ContextTooLong, QuotaExceeded
+from multimodel_magic.providers.faults import Place, Rule, rule
+from multimodel_magic.providers.remote import Remote, turns
+from multimodel_magic.providers.wire import (
+    Json,
+    Reading,
+    ServerEvents,
+    is_event_stream,
+    is_json,
+    tokens,
+)
+from multimodel_magic.types import Request, Usage
+
+if TYPE_CHECKING:
+    import anthropic
+    import httpx2
+
+__all__ = ["AnthropicProvider"]
+
+MAX_TOKENS = 4096
+"""Messages insists on a limit; every Claude since 3 allows this one."""
+
+
+class AnthropicProvider(Remote):
+    """Claude, from Anthropic itself or from whoever speaks its Messages wire.
+
+    Parameters
+    ----------
+    base_url
+        Without `/v1`; None asks `ANTHROPIC_BASE_URL`, then `https://api.anthropic.com`.
+    api_key
+        None asks `ANTHROPIC_API_KEY`.
+    timeout
+        Seconds of silence that are too long; None is 120 s in a stream, 600 s otherwise.
+    name
+        The word before the colon; under another name the variables are `NAME_API_KEY` and
+        `NAME_BASE_URL`.
+    key_env
+        The key's environment variable, where it goes by a name of its own.
+
+    Examples
+    --------
+    >>> AnthropicProvider(api_key="sk-ant-canary")
+    AnthropicProvider(name='anthropic', base_url='https://api.anthropic.com')
+    """
+
+    vendor_url: ClassVar[str] = "https://api.anthropic.com"
+    rules: ClassVar[tuple[Rule, ...]] = (
+        rule(ContextTooLong, 400, words=r"prompt is too long|exceed context limit"),
+        rule(QuotaExceeded, 400, words=r"credit balance is too low|usage limits"),
+        rule(ContentFiltered, 400, words=r"blocked by content filtering"),
+    )
+
+    def __init__(
+        self,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        timeout: float | None = None,
+        name: str = "anthropic",
+        key_env: str | None = None,
+    ) -> None:
+        super().__init__(
+            name=name, base_url=base_url, api_key=api_key, timeout=timeout, key_env=key_env
+        )
+
+    async def _sdk(self) -> anthropic.AsyncAnthropic:
+        import anthropic
+
+        return anthropic.AsyncAnthropic(
+            # Never None: the SDK would go looking for other credentials on this machine.
+            api_key=self.secret.reveal() or "none",
+            base_url=self.base_url,
+            max_retries=0,
+            http_client=await self._pools.client(),
+        )
+
+    async def _send(self, model: str, request: Request) -> httpx2.Response:
+        import anthropic
+        import httpx2
+
+        sdk = await self._sdk()
+        response = await sdk.post(
+            "/v1/messages",
+            cast_to=httpx2.Response,
+            body=_body(model, request),
+            options={"timeout": self._patience(request)},
+            stream=True,  # the body is left to us to read
+            stream_cls=anthropic.AsyncStream[Any],
+        )
+        # With this `cast_to` the SDKs hand the response over; their types do not say so.
+        return cast("httpx2.Response", response)
+
+    async def _list(self) -> list[str]:
+        return [model.id async for model in (await self._sdk()).models.list(limit=1000)]
+
+    def _reading(self, place: Place) -> Reading:
+        return Message(place)
+
+    def _frames(self) -> ServerEvents:
+        return ServerEvents()
+
+    def _is_whole(self, response: httpx2.Response, request: Request) -> bool:
+        return is_json(response) or not (request.stream or is_event_stream(response))
+
+    def _sdk_errors(self) -> tuple[type[Exception], ...]:
+        import anthropic
+
+        return (anthropic.AnthropicError,)
+
+
+def _body(model: str, request: Request) -> Json:
+    system = {"system": request.system} if request.system else {}
+    return {
+        "model": model,
+        "max_tokens": MAX_TOKENS if request.max_tokens is None else request.max_tokens,
+        "messages": turns(request, system=False),
+        "stream": request.stream,
+        **system,
+        **request.options,
+    }
+
+
+class Message(Reading):
+    """One answer of Messages."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._billed: Json = {}
+
+    def take(self, event: Json) -> None:
+        """Take one event; kinds that are not known yet are passed over, as Anthropic asks."""
+        kind = event.get("type")
+        if kind == "content_block_delta":
+            delta = event["delta"]
+            if delta.get("type") == "text_delta":
+                self.pieces.append(delta["text"])
+        elif kind == "message_start":
+            self._start(event["message"])
+        elif kind == "message_delta":
+            self._bill(event.get("usage"), final=True)
+            if (reason := event["delta"].get("stop_reason")) is not None:
+                self._stop(reason)
+        elif kind == "message_stop":
+            self.stop(None)
+            self.complete = True
+        elif kind == "error":
+            raise self.fault(event)
+
+    def take_whole(self, body: Json) -> None:
+        """Take a message that came in one piece."""
+        self._start(body)
+        self._bill(None, final=True)
+        self.pieces.extend(part["text"] for part in body["content"] if part.get("type") == "text")
+        self._stop(body["stop_reason"])
+
+    def _start(self, message: Json) -> None:
+        self.response_model = message.get("model")
+        self.response_id = message.get("id")
+        self._bill(message.get("usage"), final=False)
+
+    def _stop(self, reason: str) -> None:
+        self.stop(reason)
+        self.refused = reason == "refusal"
+
+    def _bill(self, usage: Json | None, *, final: bool) -> None:
+        """Add a count to what is known. Anthropic counts cached tokens beside the others."""
+        said = {name: count for name, count in (usage or {}).items() if count is not None}
+        self._billed = {**self._billed, **said}
+        read = tokens(self._billed, "cache_read_input_tokens")
+        written = tokens(self._billed, "cache_creation_input_tokens")
+        fresh = tokens(self._billed, "input_tokens")
+        self.usage = Usage(
+            input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
+            # What message_start says of the output is a placeholder.
+            output_tokens=tokens(self._billed, "output_tokens") if final else None,
+            cache_read_tokens=read,
+            cache_write_tokens=written,
+            reasoning_tokens=tokens(self._billed, "output_tokens_details", "thinking_tokens"),
+        )

@@ -1,0 +1,230 @@
+"""Ollama's /api/chat, over the `ollama` SDK."""
+
+from __future__ import annotations
+
+import time
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+from multimodel_magic.errors import ContextTooLong, FeatureMissing
+from multimodel_magic.providers.faults import Place, Rule, fault, rule
+from multimodel_magic.providers.http import origin, patience
+from multimodel_magic.providers.keys import setting
+from multimodel_magic.providers.remote import Remote, turns
+from multimodel_magic.providers.wire import Json, Lines, Reading, tokens
+from multimodel_magic.types import Option, Request, Usage
+
+if TYPE_CHECKING:
+    import httpx2
+    import ollama
+
+__all__ = ["OllamaProvider"]
+
+PROBE_FRESH_S = 30.0
+PROBE_CONNECT_S = 0.3
+PORT = 11434
+
+TOP_LEVEL = ("think", "format", "keep_alive", "tools", "logprobs", "top_logprobs")
+"""What Ollama's chat takes beside `options`; all else of a request's options belongs in there."""
+
+
+class OllamaProvider(Remote):
+    """An Ollama server: on this machine, or wherever `OLLAMA_HOST` says.
+
+    Whether it is usable is known only after `probe()` (or any answered request): a server is
+    there or it is not, and `unusable` asks no network. Before the first probe it says so.
+
+    Parameters
+    ----------
+    base_url, host
+        Two words for one thing, as the SDK says `host`; None asks `OLLAMA_HOST`, then
+        `http://127.0.0.1:11434`.
+    api_key
+        For ollama.com; None asks `OLLAMA_API_KEY`. A server of one's own needs none.
+    timeout
+        Seconds of silence that are too long; None is 120 s in a stream, 600 s otherwise.
+    name
+        The word before the colon.
+
+    Notes
+    -----
+    `Request.options` go where Ollama looks for them: `think`, `format`, `keep_alive`, `tools`,
+    `logprobs` and `options` at the top, all others (`temperature`, `num_ctx`, ...) in `options`.
+
+    Examples
+    --------
+    >>> OllamaProvider(host="gpu-box").base_url
+    'http://gpu-box:11434'
+    """
+
+    vendor_url: ClassVar[str] = f"http://127.0.0.1:{PORT}"
+    missing_hint: ClassVar[str] = "fetch it with `ollama pull {model}`"
+    rules: ClassVar[tuple[Rule, ...]] = (
+        rule(ContextTooLong, 400, 500, words=r"input length exceeds|exceeds the context"),
+        rule(FeatureMissing, 400, 500, words=r"does not support|missing data required for image"),
+    )
+
+    def __init__(
+        self,
+        *,
+        base_url: str | None = None,
+        host: str | None = None,
+        api_key: str | None = None,
+        timeout: float | None = None,
+        name: str = "ollama",
+    ) -> None:
+        super().__init__(name=name, base_url=base_url or host, api_key=api_key, timeout=timeout)
+        self._probed_at: float | None = None
+        self._trouble: str | None = "not asked yet whether a server is there"
+
+    @property
+    def base_url(self) -> str:
+        """The server's address, with scheme and port."""
+        return address(self._given_url or setting("OLLAMA_HOST") or self.vendor_url)
+
+    def unusable(self) -> str | None:
+        """Say what the last probe or request found, or that none was made. No network."""
+        return self._trouble
+
+    async def probe(self) -> str | None:
+        """Ask whether a server answers, within 0.3 s, at most every 30 s; return why not."""
+        now = time.monotonic()
+        if self._probed_at is not None and now - self._probed_at < PROBE_FRESH_S:
+            return self._trouble
+        self._trouble = await self._knock()
+        self._probed_at = time.monotonic()
+        return self._trouble
+
+    async def _knock(self) -> str | None:
+        import httpx2
+
+        client = await self._pools.client()
+        limit = httpx2.Timeout(2.0, connect=PROBE_CONNECT_S)
+        try:
+            await client.get(f"{self.base_url}/api/version", timeout=limit)
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError):
+            there = origin(self.base_url)
+            return f"no Ollama server at {there}: start it with `ollama serve`"
+        return None
+
+    def _require_key(self) -> None:
+        """Ask without more ado: whether a server is there shows at once."""
+
+    def _sdk(
+        self, timeout: httpx2.Timeout, caught: list[httpx2.Response] | None
+    ) -> ollama.AsyncClient:
+        import ollama
+
+        from multimodel_magic.providers.transport import Carrier
+
+        key = self.secret.reveal()
+        return ollama.AsyncClient(
+            host=self.base_url,
+            headers={"authorization": f"Bearer {key}"} if key else None,
+            follow_redirects=False,
+            trust_env=False,  # proxies and certificates are the carrying client's business
+            transport=Carrier(self._pools.client, timeout, caught),
+        )
+
+    async def _send(self, model: str, request: Request) -> httpx2.Response:
+        import ollama
+
+        caught: list[httpx2.Response] = []
+        top, inner = _options(request)
+        sdk: Any = self._sdk(self._patience(request), caught)  # its overloads know no plain bool
+        try:
+            answer = await sdk.chat(
+                model,
+                turns(request, system=True),
+                stream=request.stream,
+                options=inner or None,
+                **top,
+            )
+            if request.stream:  # the SDK sends only once it is asked for the first chunk
+                async with aclosing(answer) as chunks:
+                    await anext(chunks)
+        except ollama.ResponseError as error:
+            # The SDK's error has lost the headers.
+            failed = caught[0]
+            place = self._place(model)
+            raise fault(place, failed.status_code, failed.content, failed.headers) from error
+        self._trouble, self._probed_at = None, time.monotonic()
+        return caught[0]
+
+    async def _list(self) -> list[str]:
+        sdk = self._sdk(patience(self.timeout_s, stream=True), None)
+        return [model.model for model in (await sdk.list()).models if model.model]
+
+    def _reading(self, place: Place) -> Reading:
+        return Chat(place)
+
+    def _frames(self) -> Lines:
+        return Lines()
+
+    def _is_whole(self, response: httpx2.Response, request: Request) -> bool:  # noqa: ARG002
+        return not request.stream
+
+    def _sdk_errors(self) -> tuple[type[Exception], ...]:
+        import httpx
+        import ollama
+
+        return (ollama.ResponseError, ollama.RequestError, httpx.HTTPError, httpx.InvalidURL)
+
+
+def _options(request: Request) -> tuple[dict[str, Any], dict[str, Option]]:
+    """Split a request's options into what stands at the top of the body and what in `options`."""
+    limit: dict[str, Option] = (
+        {} if request.max_tokens is None else {"num_predict": request.max_tokens}
+    )
+    given = dict(request.options)
+    nested = given.pop("options", None)
+    top = {name: given.pop(name) for name in TOP_LEVEL if name in given}
+    return top, {**limit, **given, **(nested if isinstance(nested, dict) else {})}
+
+
+def address(host: str) -> str:
+    """Return a server's address with scheme and port.
+
+    Examples
+    --------
+    >>> address("0.0.0.0"), address(":8080"), address("https://ollama.com")
+    ('http://127.0.0.1:11434', 'http://127.0.0.1:8080', 'https://ollama.com')
+    """
+    bare = "://" not in host
+    parts = urlsplit(f"http://{host}" if bare else host)
+    # A server that listens on all addresses is asked at this machine's own.
+    name = parts.hostname or "127.0.0.1"
+    name = "127.0.0.1" if name == "0.0.0.0" else f"[{name}]" if ":" in name else name  # noqa: S104
+    port = parts.port or (PORT if bare else None)
+    return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+
+
+class Chat(Reading):
+    """One answer of /api/chat."""
+
+    def take(self, event: Json) -> None:
+        """Take one line: a piece of text, and with `done` the reason and the usage."""
+        if event.get("error"):
+            raise self.fault(event)
+        message = event["message"]
+        if content := message.get("content"):
+            self.pieces.append(content)
+        self.called = self.called or bool(message.get("tool_calls"))
+        if event.get("done"):
+            self._finish(event)
+
+    def take_whole(self, body: Json) -> None:
+        """Take an answer that came in one piece, which has the shape of a last line."""
+        self.take(body)
+        if not self.stopped:
+            raise ValueError("not done")
+
+    def _finish(self, event: Json) -> None:
+        self.response_model = event.get("model")
+        self.usage = Usage(
+            input_tokens=tokens(event, "prompt_eval_count"),
+            output_tokens=tokens(event, "eval_count"),
+        )
+        self.stop(event.get("done_reason"))
+        self.complete = True

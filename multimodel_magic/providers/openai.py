@@ -1,0 +1,254 @@
+"""OpenAI's Chat Completions and Responses, over the `openai` SDK, for any base URL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+
+from multimodel_magic.errors import ContentFiltered
+from multimodel_magic.providers.faults import Place, Rule, rule
+from multimodel_magic.providers.http import origin
+from multimodel_magic.providers.remote import Remote, turns
+from multimodel_magic.providers.wire import (
+    Json,
+    Reading,
+    ServerEvents,
+    is_event_stream,
+    is_json,
+    tokens,
+)
+from multimodel_magic.types import Request, Usage
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
+
+__all__ = ["OpenAIProvider"]
+
+
+class OpenAIProvider(Remote):
+    """OpenAI, or whoever speaks its wire, under a name of its own.
+
+    Parameters
+    ----------
+    base_url
+        With `/v1`; None asks `OPENAI_BASE_URL`, then `https://api.openai.com/v1`.
+    api_key
+        None asks `OPENAI_API_KEY`.
+    timeout
+        Seconds of silence that are too long; None is 120 s in a stream, 600 s otherwise.
+    name
+        The word before the colon; under another name the variables are `NAME_API_KEY` and
+        `NAME_BASE_URL`, so that OpenAI's key goes to OpenAI only.
+    api
+        `chat` or `responses`. `chat` is the default because every compatible server knows it.
+    key_env
+        The key's environment variable, where it goes by a name of its own.
+
+    Examples
+    --------
+    >>> OpenAIProvider(name="groq", base_url="https://api.groq.com/openai/v1")
+    OpenAIProvider(name='groq', base_url='https://api.groq.com')
+    """
+
+    vendor_url: ClassVar[str] = "https://api.openai.com/v1"
+    rules: ClassVar[tuple[Rule, ...]] = (
+        rule(ContentFiltered, 400, words=r"invalid_prompt|usage policy|ResponsibleAIPolicy"),
+    )
+
+    def __init__(
+        self,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        timeout: float | None = None,
+        name: str = "openai",
+        api: Literal["chat", "responses"] = "chat",
+        key_env: str | None = None,
+    ) -> None:
+        super().__init__(
+            name=name, base_url=base_url, api_key=api_key, timeout=timeout, key_env=key_env
+        )
+        self.api = api
+
+    async def _sdk(self) -> openai.AsyncOpenAI:
+        import openai
+
+        return openai.AsyncOpenAI(
+            # Never None: the SDK would take OPENAI_API_KEY for whatever address.
+            api_key=self.secret.reveal() or "none",
+            base_url=self.base_url,
+            max_retries=0,
+            http_client=await self._pools.client(),
+        )
+
+    async def _send(self, model: str, request: Request) -> httpx2.Response:
+        import httpx2
+        import openai
+
+        sdk = await self._sdk()
+        chat = self.api == "chat"
+        response = await sdk.post(
+            "/chat/completions" if chat else "/responses",
+            cast_to=httpx2.Response,
+            body=self._chat(model, request) if chat else _responses(model, request),
+            options={"timeout": self._patience(request)},
+            stream=True,  # the body is left to us to read
+            stream_cls=openai.AsyncStream[Any],
+        )
+        # With this `cast_to` the SDKs hand the response over; their types do not say so.
+        return cast("httpx2.Response", response)
+
+    def _chat(self, model: str, request: Request) -> Json:
+        # OpenAI's reasoning models refuse `max_tokens`, most compatible servers know only that.
+        own = origin(self.base_url) == origin(self.vendor_url)
+        limit = "max_completion_tokens" if own else "max_tokens"
+        return {
+            "model": model,
+            "messages": turns(request, system=True),
+            "stream": request.stream,
+            **({"stream_options": {"include_usage": True}} if request.stream else {}),
+            **({} if request.max_tokens is None else {limit: request.max_tokens}),
+            **request.options,
+        }
+
+    async def _list(self) -> list[str]:
+        return [model.id async for model in (await self._sdk()).models.list()]
+
+    def _reading(self, place: Place) -> Reading:
+        return Completion(place) if self.api == "chat" else ResponseObject(place)
+
+    def _frames(self) -> ServerEvents:
+        return ServerEvents()
+
+    def _is_whole(self, response: httpx2.Response, request: Request) -> bool:
+        return is_json(response) or not (request.stream or is_event_stream(response))
+
+    def _sdk_errors(self) -> tuple[type[Exception], ...]:
+        import openai
+
+        return (openai.OpenAIError,)
+
+
+def _responses(model: str, request: Request) -> Json:
+    return {
+        "model": model,
+        "input": turns(request, system=False),
+        "stream": request.stream,
+        "store": False,  # OpenAI keeps answers for 30 days otherwise; nobody asked it to
+        **({"instructions": request.system} if request.system else {}),
+        **({} if request.max_tokens is None else {"max_output_tokens": request.max_tokens}),
+        **request.options,
+    }
+
+
+class Completion(Reading):
+    """One answer of Chat Completions."""
+
+    def take_data(self, data: bytes) -> None:
+        """Take one event; `[DONE]` is the only one that is not JSON."""
+        if data.strip() != b"[DONE]":
+            super().take_data(data)
+            return
+        # Some servers never give a finish reason: then this is the stop.
+        self.stop(None)
+        self.complete = True
+
+    def take(self, event: Json) -> None:
+        """Take one chunk: a piece of text, a finish reason, usage, or several of them."""
+        if event.get("error"):
+            raise self.fault(event)
+        self._note(event)
+        for choice in event.get("choices") or ():
+            if choice.get("index", 0) == 0:
+                self._choose(choice, choice.get("delta") or {})
+        self.complete = self.stopped and self.usage.output_tokens is not None
+
+    def take_whole(self, body: Json) -> None:
+        """Take a completion that came in one piece."""
+        self._note(body)
+        choice = body["choices"][0]
+        self._choose(choice, choice["message"])
+
+    def _choose(self, choice: Json, said: Json) -> None:
+        if content := said.get("content"):
+            self.pieces.append(content if isinstance(content, str) else _joined(content))
+        if refusal := said.get("refusal"):
+            self.refused = True
+            self.refusal.append(refusal)
+        if reason := choice.get("finish_reason"):
+            self.stop(reason)
+            self.refused = self.refused or reason == "content_filter"
+
+    def _note(self, event: Json) -> None:
+        self.response_model = event.get("model") or self.response_model
+        self.response_id = event.get("id") or self.response_id
+        if usage := event.get("usage"):
+            self.usage = Usage(
+                input_tokens=tokens(usage, "prompt_tokens"),
+                output_tokens=tokens(usage, "completion_tokens"),
+                cache_read_tokens=tokens(usage, "prompt_tokens_details", "cached_tokens"),
+                cache_write_tokens=tokens(usage, "prompt_tokens_details", "cache_write_tokens"),
+                reasoning_tokens=tokens(usage, "completion_tokens_details", "reasoning_tokens"),
+            )
+
+
+def _joined(parts: list[Json]) -> str:
+    """Return the text of content that came as parts, as some compatible servers send it."""
+    return "".join(part["text"] for part in parts if part.get("type") == "text")
+
+
+class ResponseObject(Reading):
+    """One answer of Responses."""
+
+    def take(self, event: Json) -> None:
+        """Take one event; kinds that matter to no text, usage or stop are passed over."""
+        kind = event.get("type")
+        if kind == "response.output_text.delta":
+            self.pieces.append(event["delta"])
+        elif kind == "response.refusal.delta":
+            self.refused = True
+            self.refusal.append(event["delta"])
+        elif kind in {"response.completed", "response.incomplete"}:
+            self._finish(event["response"])
+        elif kind == "response.failed":
+            raise self.fault(event["response"])
+        elif kind == "error" or event.get("error"):
+            raise self.fault(event)
+
+    def take_whole(self, body: Json) -> None:
+        """Take a response that came in one piece."""
+        self._finish(body)
+
+    def _finish(self, body: Json) -> None:
+        self.response_model = body.get("model")
+        self.response_id = body.get("id")
+        reason = (body.get("incomplete_details") or {}).get("reason") or body["status"]
+        if reason == "failed":
+            raise self.fault(body)
+        self._take_output(body["output"])
+        self.refused = self.refused or reason == "content_filter"
+        self._bill(body.get("usage"))
+        self.stop(reason)
+        self.complete = True
+
+    def _take_output(self, output: list[Json]) -> None:
+        """Take the text of the finished object, unless it came in deltas before."""
+        streamed = self.begun or self.pieces or self.refusal
+        for item in output:
+            if item.get("type") == "function_call":
+                self.called = True
+            for part in () if streamed else item.get("content") or ():
+                if part.get("type") == "output_text":
+                    self.pieces.append(part["text"])
+                elif part.get("type") == "refusal":
+                    self.refused = True
+                    self.refusal.append(part["refusal"])
+
+    def _bill(self, usage: Json | None) -> None:
+        self.usage = Usage(
+            input_tokens=tokens(usage, "input_tokens"),
+            output_tokens=tokens(usage, "output_tokens"),
+            cache_read_tokens=tokens(usage, "input_tokens_details", "cached_tokens"),
+            cache_write_tokens=tokens(usage, "input_tokens_details", "cache_write_tokens"),
+            reasoning_tokens=tokens(usage, "output_tokens_details", "reasoning_tokens"),
+        )

@@ -1,0 +1,72 @@
+"""Carries the ollama SDK's requests, which it makes with legacy httpx, over httpx2.
+
+Legacy httpx (with httpcore 1) scans its whole pool whenever a request begins or ends. Measured
+with the SDK's own transport and unlimited connections on a 100 ms server, CPU per request:
+1.7 ms at 16 in flight, 10.9 ms at 64 and 14.7 ms at 256, where a round of 256 takes 4.1 s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import httpx
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["Carrier"]
+
+_STAND_IN = b'{"message":{"role":"assistant","content":""},"done":true}\n'
+
+
+class Carrier(httpx.AsyncBaseTransport):
+    """A transport for legacy httpx that sends through an httpx2 client.
+
+    Parameters
+    ----------
+    client
+        Returns the httpx2 client of the running loop.
+    timeout
+        The limits of the call: the SDK has none.
+    caught
+        Where the real response is put, unread if it is an answer; the SDK is then given an
+        empty answer in its stead. It would make pydantic models of every chunk, lose the
+        headers, and pass broken UTF-8 and answers that were cut off. None lets the SDK read.
+    """
+
+    def __init__(
+        self,
+        client: Callable[[], Awaitable[httpx2.AsyncClient]],
+        timeout: httpx2.Timeout,
+        caught: list[httpx2.Response] | None,
+    ) -> None:
+        self._client = client
+        self._timeout = timeout
+        self._caught = caught
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request; errors of the connection leave as httpx2's."""
+        client = await self._client()
+        sent = client.build_request(
+            request.method,
+            str(request.url),
+            headers=request.headers.multi_items(),
+            content=await request.aread(),
+            timeout=self._timeout,
+        )
+        response = await client.send(sent, stream=True)
+        if self._caught is not None:
+            self._caught.append(response)
+            if response.is_success:
+                return httpx.Response(200, content=_STAND_IN)
+        return await _read(response)
+
+
+async def _read(response: httpx2.Response) -> httpx.Response:
+    try:
+        content = await response.aread()
+    finally:
+        await response.aclose()
+    kind = response.headers.get("content-type", "application/json")
+    return httpx.Response(response.status_code, content=content, headers={"content-type": kind})
