@@ -1,31 +1,33 @@
-"""The line of a magic, parsed into a frozen `Options`; its declaration is also the manual.
+"""The line of a magic, parsed into a frozen `Options`.
 
-Options stand at the front; in `%llm` the rest of the line is the prompt as it was typed. argparse
-holds the declaration and writes the help, but does not read the line: it would take words of the
-prompt for options, abbreviate, and exit.
+Options stand at the front; in `%llm` the rest of the line is the prompt as it was typed. The
+declaration is argparse's, but argparse does not read the line: it would take words of the prompt
+for options, abbreviate, and exit.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 
 from multimodel_magic.errors import UsageError, did_you_mean
+from multimodel_magic.notebook.declaration import (
+    SUBCOMMANDS,
+    actions,
+    json_or_text,
+    manual,
+    names_in,
+    refuse,
+)
 from multimodel_magic.types import Message, Option, Request
 
 __all__ = [
-    "FORMATS",
-    "NEEDS",
     "SUBCOMMANDS",
     "Options",
-    "Subcommand",
     "actions",
     "manual",
     "parse_cell",
@@ -34,10 +36,6 @@ __all__ = [
     "system_of",
     "with_defaults",
 ]
-
-FORMATS = ("auto", "markdown", "code", "json", "text")
-NEEDS = ("json", "tools", "vision")
-DEFAULT_THREAD = "main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class Options:
     system: str | None = None
     """As typed: `@name` is looked up by `system_of`."""
     format: str | None = None
-    """One of `FORMATS`."""
+    """One of `declaration.FORMATS`."""
     extract: bool = False
     thread: str | None = None
     """The conversation that `-c` continues."""
@@ -80,236 +78,6 @@ class Options:
     dry_run: bool = False
     verbose: bool = False
     soft: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Subcommand:
-    """A word that `%llm` takes for a command of its own when it stands alone."""
-
-    help: str
-    arguments: str = ""
-    """How its arguments are shown in the help."""
-    accepts: str = ""
-    """The pattern that its arguments must match whole; otherwise the line is a prompt."""
-
-
-SUBCOMMANDS: dict[str, Subcommand] = {
-    "status": Subcommand("what is configured and usable here (also `%llm` alone)"),
-    "models": Subcommand("every model, role and alias, and which of them can answer here"),
-    "why": Subcommand(
-        "why the last answer (or the N-th last) came from where it did", "[N]", r"\d*"
-    ),
-    "last": Subcommand("the last response again"),
-    "df": Subcommand("all requests as a DataFrame"),
-    "attempts": Subcommand("all attempts, failed ones included, as a DataFrame"),
-    "stats": Subcommand("success, latency and cost by model"),
-    "history": Subcommand("the turns of the conversation that -c continues"),
-    "reset": Subcommand("forget the conversations"),
-    "doctor": Subcommand("check keys, servers and packages, and say what to do"),
-    "help": Subcommand("this page"),
-}
-"""One line a subcommand; everything else, completion and help included, reads it here."""
-
-
-# --- what an option's value may be
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names:
-        raise UsageError(f"{text!r} names nothing")
-    return names
-
-
-def _one_of(known: tuple[str, ...]) -> Callable[[str], str]:
-    def check(text: str) -> str:
-        if text not in known:
-            near = did_you_mean(text, known, most=1) or f" (one of {', '.join(known)})"
-            raise UsageError(f"{text!r} is unknown{near}")
-        return text
-
-    return check
-
-
-def _needs(text: str) -> frozenset[str]:
-    return frozenset(map(_one_of(NEEDS), _names(text)))
-
-
-def _whole(least: int) -> Callable[[str], int]:
-    def check(text: str) -> int:
-        if not re.fullmatch(r"\d{1,9}", text) or int(text) < least:
-            raise UsageError(f"{text!r} is no whole number from {least}")
-        return int(text)
-
-    return check
-
-
-_UNITS_S = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-
-
-def _seconds(text: str) -> float:
-    """Read a duration: `30`, `30s`, `1.5m`, `500ms`, `1h`."""
-    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)", text)
-    if match is None or match[2] not in _UNITS_S or not float(match[1]):
-        raise UsageError(f"{text!r} is no duration such as 30s, 500ms or 2m")
-    seconds = float(match[1]) * _UNITS_S[match[2]]
-    return seconds if math.isfinite(seconds) else _refuse(f"{text!r} is too long")
-
-
-def _identifier(text: str) -> str:
-    return text if text.isidentifier() else _refuse(f"{text!r} is no name of a variable")
-
-
-def _thread(text: str) -> str:
-    return text or _refuse("a thread needs a name")
-
-
-def _json_or_text(text: str) -> Option:
-    try:
-        value: Option = json.loads(text, parse_constant=_refuse)  # NaN is no JSON: it is text
-    except (ValueError, UsageError):
-        return text
-    return value
-
-
-def _refuse(message: str) -> NoReturn:
-    raise UsageError(message)
-
-
-# --- the declaration
-
-
-@dataclass(frozen=True, slots=True)
-class _Declared:
-    parser: argparse.ArgumentParser
-    actions: Mapping[str, argparse.Action]
-    """By flag: `-m` and `--model` both."""
-
-
-@lru_cache(maxsize=1)
-def _declared() -> _Declared:
-    parser = argparse.ArgumentParser(
-        "llm", usage=argparse.SUPPRESS, add_help=False, formatter_class=_page
-    )
-    found: dict[str, argparse.Action] = {}
-    for title, declare in _GROUPS.items():
-        group = parser.add_argument_group(title)
-        for action in declare(group):
-            found.update(dict.fromkeys(action.option_strings, action))
-    return _Declared(parser, found)
-
-
-def _page(prog: str) -> argparse.HelpFormatter:
-    return argparse.HelpFormatter(prog, max_help_position=30, width=100)
-
-
-def _whom(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    add = group.add_argument
-    return [
-        add("-m", "--model", dest="models", metavar="M[,M]", type=_names, action="append",
-            help="a model (provider:model), alias or role (fast, balanced, strong, vision); "
-                 "several are asked in this order; in a cell the first word needs no -m"),
-        add("-s", "--strategy", metavar="NAME", help="what chooses where no model is named"),
-        add("--fallback", dest="fallbacks", metavar="M[,M]", type=_names,
-            help="whom to ask next when a model fails"),
-        add("--no-fallback", dest="fallbacks", action="store_const", const=(),
-            help="ask no other model when one fails"),
-    ]  # fmt: skip
-
-
-def _routing(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    add = group.add_argument
-    return [
-        add("--task", metavar="T", help="the kind of task, such as code_generation"),
-        add("--tier", dest="user_tier", metavar="T", help="the user's tier: free, premium, ..."),
-        add("--value", dest="task_value", metavar="V", help="the task's value: low, medium, high"),
-        add("--needs", metavar="N[,N]", type=_needs,
-            help=f"what the model must have: {', '.join(NEEDS)}"),
-        add("--unit", metavar="ID", help="what an experiment randomises over (else the request)"),
-        add("--experiment", metavar="NAME", help="the experiment to take part in"),
-    ]  # fmt: skip
-
-
-def _vendor(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    add = group.add_argument
-    return [
-        add("-S", "--system", metavar="TEXT|@VAR",
-            help="the standing instruction; @VAR takes it from a variable, @@ begins a literal @"),
-        add("--max-tokens", metavar="N", type=_whole(1), help="the longest answer, in tokens"),
-        add("-o", "--option", dest="options", nargs=2, metavar=("KEY", "VALUE"), action="append",
-            help="goes to the vendor verbatim; VALUE is JSON, else text; repeatable"),
-        add("--timeout", dest="timeout_s", metavar="30s", type=_seconds,
-            help="the deadline of the whole request: 30, 30s, 500ms, 2m"),
-        add("--retries", metavar="N", type=_whole(0),
-            help="how often the same model is asked again"),
-    ]  # fmt: skip
-
-
-def _answer(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    add = group.add_argument
-    return [
-        add("-f", "--format", metavar="|".join(FORMATS), type=_one_of(FORMATS),
-            help="how the answer is shown"),
-        add("-x", "--extract", action="store_true",
-            help="take the first code block or JSON out of the answer"),
-        add("-c", "--continue", dest="thread", nargs="?", metavar="=THREAD", type=_thread,
-            const=DEFAULT_THREAD,
-            help="go on with the conversation (--continue=NAME: with that one)"),
-        add("--out", metavar="NAME", type=_identifier,
-            help="keep the response in this variable; in a cell also `NAME <<` in front"),
-        add("--quiet", action="store_true", help="show nothing; the response is the result"),
-        add("--no-stream", dest="stream", action="store_false",
-            help="show the answer once, when it is whole"),
-        add("--soft", action="store_true", help="a failure is shown, but Run All goes on"),
-    ]  # fmt: skip
-
-
-def _other(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    add = group.add_argument
-    return [
-        add("--raw", action="store_true", help="leave {{ }} in the prompt alone"),
-        add("-n", "--dry-run", action="store_true", help="route and estimate, ask nobody"),
-        add("-v", "--verbose", action="store_true", help="show every attempt and reason"),
-        add("-h", "--help", dest="subcommand", action="store_const", const="help",
-            help="this page"),
-        # `--` is read by the splitter; it is named in the manual's text.
-    ]  # fmt: skip
-
-
-_GROUPS: dict[str, Callable[[argparse._ArgumentGroup], list[argparse.Action]]] = {
-    "whom to ask": _whom,
-    "what routing looks at": _routing,
-    "what the model gets": _vendor,
-    "the answer": _answer,
-    "otherwise": _other,
-}
-
-_MANUAL = """\
-Answer the cell, or the rest of the line, with a language model; the value is the response.
-
-    %%llm [MODEL|ROLE] [options]        the cell's body is the prompt
-    %%llm NAME << [options]             the same, kept in the variable NAME
-    %llm [options] prompt               options first; the rest is the prompt as typed
-    x = %llm -m fast "one line?"        quotes around the whole prompt are optional
-    %llm -- models                      `--` ends the options: what follows is the prompt
-    %llm SUBCOMMAND                     see below; a subcommand stands alone
-
-{{name}} and {{df | head}} in the prompt are replaced by the variable's value, once; nothing else
-is. %mm and %%mm are the same magic. Defaults: %config LLMMagics
-"""
-
-
-def manual() -> str:
-    """Write the manual: what `%%llm?` and `%llm help` show."""
-    words = [(f"{name} {sub.arguments}".strip(), sub.help) for name, sub in SUBCOMMANDS.items()]
-    wide = max(len(word) for word, _ in words) + 2
-    subcommands = "\n".join(f"  {word:<{wide}}{text}" for word, text in words)
-    return f"{_MANUAL}\n{_declared().parser.format_help()}\nsubcommands:\n{subcommands}\n"
-
-
-def actions() -> Mapping[str, argparse.Action]:
-    """Return every option's declaration by flag, for completion."""
-    return _declared().actions
 
 
 # --- reading a line
@@ -340,7 +108,7 @@ def parse_cell(line: str) -> Options:
         values["out"], line = into[1], line[into.end() :]
     words = _read_options(line, values, positional=True).split()
     if words:
-        _refuse(f"unexpected {words[0]!r}: the prompt of a cell magic is the cell's body")
+        refuse(f"unexpected {words[0]!r}: the prompt of a cell magic is the cell's body")
     return _options(values)
 
 
@@ -367,7 +135,7 @@ def parse_line(line: str) -> Options:
     if options.subcommand is not None:
         return options
     if not rest.strip():
-        _refuse("there is no prompt: %llm [options] prompt")
+        refuse("there is no prompt: %llm [options] prompt")
     return replace(options, prompt=_unquoted_whole(rest.strip()))
 
 
@@ -381,7 +149,7 @@ def _subcommand(line: str) -> Options | None:
     # Nearer than did_you_mean asks: "hello" is a prompt, not a misspelt "help".
     near = get_close_matches(line, SUBCOMMANDS, n=1, cutoff=0.8) if line.isalpha() else []
     if near and line not in SUBCOMMANDS:
-        _refuse(
+        refuse(
             f"{line!r} is no subcommand; did you mean {near[0]!r}? (as a prompt: %llm -- {line})"
         )
     return None
@@ -409,7 +177,7 @@ def _read_option(text: str, values: _Values) -> str:
         near = (
             did_you_mean(flag, known, most=1) or " (a prompt that begins with a dash: put -- first)"
         )
-        _refuse(f"unknown option {flag!r}{near}")
+        refuse(f"unknown option {flag!r}{near}")
     action, rest = known[flag], text[match.end() :]
     words, rest = _values_of(action, flag, rest)
     _set(action, flag, words, values)
@@ -421,13 +189,13 @@ def _values_of(action: argparse.Action, flag: str, rest: str) -> tuple[list[str]
     if action.nargs in (0, "?") and not glued:
         return [], rest
     if action.nargs == 0:
-        _refuse(f"{flag} takes no value")
+        refuse(f"{flag} takes no value")
     words: list[str] = []
     rest = rest.removeprefix("=") if glued else rest.lstrip()
     for _ in range(action.nargs if isinstance(action.nargs, int) else 1):
         rest = rest if glued and not words else rest.lstrip()
         if not rest or rest[0].isspace():
-            _refuse(f"{flag} needs {_shape(action)}")
+            refuse(f"{flag} needs {_shape(action)}")
         word, rest = _word(rest)
         words.append(word)
     return words, rest
@@ -441,10 +209,10 @@ def _word(text: str) -> tuple[str, str]:
     """Split the first word off, its quotes removed."""
     match = _WORD.match(text)
     if match is None:
-        _refuse("a word is missing")
+        refuse("a word is missing")
     rest = text[match.end() :]
     if match[1] is None and text[0] in "\"'":
-        _refuse(f"the quote of {match[0]!r} is not closed before a space")
+        refuse(f"the quote of {match[0]!r} is not closed before a space")
     return (_unquote(match[1]) if match[1] else match[0]), rest
 
 
@@ -462,7 +230,7 @@ def _unquoted_whole(text: str) -> str:
 def _set(action: argparse.Action, flag: str, words: list[str], values: _Values) -> None:
     name = action.dest
     if name in values and name not in ("models", "options"):
-        _refuse(f"{flag} contradicts or repeats an option before it")
+        refuse(f"{flag} contradicts or repeats an option before it")
     try:
         _put(action, words, values)
     except UsageError as error:
@@ -472,9 +240,9 @@ def _set(action: argparse.Action, flag: str, words: list[str], values: _Values) 
 def _put(action: argparse.Action, words: list[str], values: _Values) -> None:
     name = action.dest
     if name == "options":
-        values.setdefault(name, {})[words[0]] = _json_or_text(words[1])
+        values.setdefault(name, {})[words[0]] = json_or_text(words[1])
     elif name == "models":
-        values[name] = (*values.get(name, ()), *_names(words[0]))
+        values[name] = (*values.get(name, ()), *names_in(words[0]))
     elif words:
         values[name] = action.type(words[0]) if callable(action.type) else words[0]
     else:
@@ -483,7 +251,7 @@ def _put(action: argparse.Action, words: list[str], values: _Values) -> None:
 
 def _options(values: _Values) -> Options:
     if named := values.pop("positional", None):
-        values["models"] = (*_names(named), *values.get("models", ()))
+        values["models"] = (*names_in(named), *values.get("models", ()))
     return Options(**values)
 
 
@@ -506,7 +274,7 @@ def system_of(options: Options, namespace: Mapping[str, object]) -> str | None:
         return name
     if name not in namespace:
         near = did_you_mean(name, (word for word in namespace if word[:1] != "_"), most=1)
-        _refuse(f"--system: there is no variable {name!r}{near} (@@ begins a literal @)")
+        refuse(f"--system: there is no variable {name!r}{near} (@@ begins a literal @)")
     return str(namespace[name])
 
 

@@ -1,0 +1,265 @@
+"""What the magics' options and subcommands are: the declaration, which is also the manual.
+
+argparse holds it and writes the help; `options` reads the line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NoReturn
+
+from multimodel_magic.errors import UsageError, did_you_mean
+from multimodel_magic.types import Option
+
+__all__ = [
+    "FORMATS",
+    "NEEDS",
+    "SUBCOMMANDS",
+    "Subcommand",
+    "actions",
+    "json_or_text",
+    "manual",
+    "names_in",
+    "refuse",
+]
+
+FORMATS = ("auto", "markdown", "code", "json", "text")
+NEEDS = ("json", "tools", "vision")
+DEFAULT_THREAD = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Subcommand:
+    """A word that `%llm` takes for a command of its own when it stands alone."""
+
+    help: str
+    arguments: str = ""
+    """How its arguments are shown in the help."""
+    accepts: str = ""
+    """The pattern that its arguments must match whole; otherwise the line is a prompt."""
+
+
+SUBCOMMANDS: dict[str, Subcommand] = {
+    "status": Subcommand("what is configured and usable here (also `%llm` alone)"),
+    "models": Subcommand("every model, role and alias, and which of them can answer here"),
+    "why": Subcommand(
+        "why the last answer (or the N-th last) came from where it did", "[N]", r"\d*"
+    ),
+    "last": Subcommand("the last response again"),
+    "df": Subcommand("all requests as a DataFrame"),
+    "attempts": Subcommand("all attempts, failed ones included, as a DataFrame"),
+    "stats": Subcommand("success, latency and cost by model"),
+    "history": Subcommand("the turns of the conversation that -c continues"),
+    "reset": Subcommand("forget the conversations"),
+    "doctor": Subcommand("check keys, servers and packages, and say what to do"),
+    "help": Subcommand("this page"),
+}
+"""One line a subcommand; everything else, completion and help included, reads it here."""
+
+
+# --- what an option's value may be
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Split a list at its commas; `UsageError` where it is empty."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise UsageError(f"{text!r} names nothing")
+    return names
+
+
+def _one_of(known: tuple[str, ...]) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if text not in known:
+            near = did_you_mean(text, known, most=1) or f" (one of {', '.join(known)})"
+            raise UsageError(f"{text!r} is unknown{near}")
+        return text
+
+    return check
+
+
+def _needs(text: str) -> frozenset[str]:
+    return frozenset(map(_one_of(NEEDS), names_in(text)))
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    def check(text: str) -> int:
+        if not re.fullmatch(r"\d{1,9}", text) or int(text) < least:
+            raise UsageError(f"{text!r} is no whole number from {least}")
+        return int(text)
+
+    return check
+
+
+_UNITS_S = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def _seconds(text: str) -> float:
+    """Read a duration: `30`, `30s`, `1.5m`, `500ms`, `1h`."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d*)?|\.\d+)\s*([a-z]*)", text)
+    if match is None or match[2] not in _UNITS_S or not float(match[1]):
+        raise UsageError(f"{text!r} is no duration such as 30s, 500ms or 2m")
+    return float(match[1]) * _UNITS_S[match[2]]
+
+
+def _identifier(text: str) -> str:
+    return text if text.isidentifier() else refuse(f"{text!r} is no name of a variable")
+
+
+def _thread(text: str) -> str:
+    return text or refuse("a thread needs a name")
+
+
+def json_or_text(text: str) -> Option:
+    """Read JSON, or take the text as it is where it is none."""
+    try:
+        value: Option = json.loads(text, parse_constant=refuse)  # NaN is no JSON: it is text
+    except (ValueError, UsageError):
+        return text
+    return value
+
+
+def refuse(message: str) -> NoReturn:
+    """Raise `UsageError`, as an expression."""
+    raise UsageError(message)
+
+
+# --- the declaration
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    parser: argparse.ArgumentParser
+    actions: Mapping[str, argparse.Action]
+    """By flag: `-m` and `--model` both."""
+
+
+@lru_cache(maxsize=1)
+def _declared() -> _Declared:
+    parser = argparse.ArgumentParser(
+        "llm", usage=argparse.SUPPRESS, add_help=False, formatter_class=_page
+    )
+    found: dict[str, argparse.Action] = {}
+    for title, declare in _GROUPS.items():
+        group = parser.add_argument_group(title)
+        for action in declare(group):
+            found.update(dict.fromkeys(action.option_strings, action))
+    return _Declared(parser, found)
+
+
+def _page(prog: str) -> argparse.HelpFormatter:
+    return argparse.HelpFormatter(prog, max_help_position=30, width=100)
+
+
+def _whom(group: argparse._ArgumentGroup) -> list[argparse.Action]:
+    add = group.add_argument
+    return [
+        add("-m", "--model", dest="models", metavar="M[,M]", type=names_in, action="append",
+            help="a model (provider:model), alias or role (fast, balanced, strong, vision); "
+                 "several are asked in this order; in a cell the first word needs no -m"),
+        add("-s", "--strategy", metavar="NAME", help="what chooses where no model is named"),
+        add("--fallback", dest="fallbacks", metavar="M[,M]", type=names_in,
+            help="whom to ask next when a model fails"),
+        add("--no-fallback", dest="fallbacks", action="store_const", const=(),
+            help="ask no other model when one fails"),
+    ]  # fmt: skip
+
+
+def _routing(group: argparse._ArgumentGroup) -> list[argparse.Action]:
+    add = group.add_argument
+    return [
+        add("--task", metavar="T", help="the kind of task, such as code_generation"),
+        add("--tier", dest="user_tier", metavar="T", help="the user's tier: free, premium, ..."),
+        add("--value", dest="task_value", metavar="V", help="the task's value: low, medium, high"),
+        add("--needs", metavar="N[,N]", type=_needs,
+            help=f"what the model must have: {', '.join(NEEDS)}"),
+        add("--unit", metavar="ID", help="what an experiment randomises over (else the request)"),
+        add("--experiment", metavar="NAME", help="the experiment to take part in"),
+    ]  # fmt: skip
+
+
+def _vendor(group: argparse._ArgumentGroup) -> list[argparse.Action]:
+    add = group.add_argument
+    return [
+        add("-S", "--system", metavar="TEXT|@VAR",
+            help="the standing instruction; @VAR takes it from a variable, @@ begins a literal @"),
+        add("--max-tokens", metavar="N", type=_whole(1), help="the longest answer, in tokens"),
+        add("-o", "--option", dest="options", nargs=2, metavar=("KEY", "VALUE"), action="append",
+            help="goes to the vendor verbatim; VALUE is JSON, else text; repeatable"),
+        add("--timeout", dest="timeout_s", metavar="30s", type=_seconds,
+            help="the deadline of the whole request: 30, 30s, 500ms, 2m"),
+        add("--retries", metavar="N", type=_whole(0),
+            help="how often the same model is asked again"),
+    ]  # fmt: skip
+
+
+def _answer(group: argparse._ArgumentGroup) -> list[argparse.Action]:
+    add = group.add_argument
+    return [
+        add("-f", "--format", metavar="|".join(FORMATS), type=_one_of(FORMATS),
+            help="how the answer is shown"),
+        add("-x", "--extract", action="store_true",
+            help="take the first code block or JSON out of the answer"),
+        add("-c", "--continue", dest="thread", nargs="?", metavar="=THREAD", type=_thread,
+            const=DEFAULT_THREAD,
+            help="go on with the conversation (--continue=NAME: with that one)"),
+        add("--out", metavar="NAME", type=_identifier,
+            help="keep the response in this variable; in a cell also `NAME <<` in front"),
+        add("--quiet", action="store_true", help="show nothing; the response is the result"),
+        add("--no-stream", dest="stream", action="store_false",
+            help="show the answer once, when it is whole"),
+        add("--soft", action="store_true", help="a failure is shown, but Run All goes on"),
+    ]  # fmt: skip
+
+
+def _other(group: argparse._ArgumentGroup) -> list[argparse.Action]:
+    add = group.add_argument
+    return [
+        add("--raw", action="store_true", help="leave {{ }} in the prompt alone"),
+        add("-n", "--dry-run", action="store_true", help="route and estimate, ask nobody"),
+        add("-v", "--verbose", action="store_true", help="show every attempt and reason"),
+        add("-h", "--help", dest="subcommand", action="store_const", const="help",
+            help="this page"),
+        # `--` is read by the splitter; it is named in the manual's text.
+    ]  # fmt: skip
+
+
+_GROUPS: dict[str, Callable[[argparse._ArgumentGroup], list[argparse.Action]]] = {
+    "whom to ask": _whom,
+    "what routing looks at": _routing,
+    "what the model gets": _vendor,
+    "the answer": _answer,
+    "otherwise": _other,
+}
+
+_MANUAL = """\
+Answer the cell, or the rest of the line, with a language model; the value is the response.
+
+    %%llm [MODEL|ROLE] [options]        the cell's body is the prompt
+    %%llm NAME << [options]             the same, kept in the variable NAME
+    %llm [options] prompt               options first; the rest is the prompt as typed
+    x = %llm -m fast "one line?"        quotes around the whole prompt are optional
+    %llm -- models                      `--` ends the options: what follows is the prompt
+    %llm SUBCOMMAND                     see below; a subcommand stands alone
+
+{{name}} and {{df | head}} in the prompt are replaced by the variable's value, once; nothing else
+is. %mm and %%mm are the same magic. Defaults: %config LLMMagics
+"""
+
+
+def manual() -> str:
+    """Write the manual: what `%%llm?` and `%llm help` show."""
+    words = [(f"{name} {sub.arguments}".strip(), sub.help) for name, sub in SUBCOMMANDS.items()]
+    wide = max(len(word) for word, _ in words) + 2
+    subcommands = "\n".join(f"  {word:<{wide}}{text}" for word, text in words)
+    return f"{_MANUAL}\n{_declared().parser.format_help()}\nsubcommands:\n{subcommands}\n"
+
+
+def actions() -> Mapping[str, argparse.Action]:
+    """Return every option's declaration by flag, for completion."""
+    return _declared().actions

@@ -1,0 +1,276 @@
+"""What `%load_ext multimodel_magic` does: hang a few small functions into IPython, import nothing.
+
+The magics' bodies, the client and everything that they need are imported on first use. Loading
+twice changes nothing, and unloading takes away exactly what loading brought.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
+
+from IPython.core.getipython import get_ipython
+from traitlets import Bool, Dict, Enum, Float, Int, Unicode
+from traitlets.config.configurable import Configurable
+
+if TYPE_CHECKING:
+    from multimodel_magic.notebook.completion import Vocabulary
+
+__all__ = ["Backend", "LLMMagics", "load_ipython_extension", "settings", "unload_ipython_extension"]
+
+Shell: TypeAlias = Any
+"""IPython's `InteractiveShell`, which mypy sees as untyped."""
+
+NAMES: Final = ("llm", "mm")
+_RESPONSE: Final = ("multimodel_magic.types", "Response")
+
+
+class Backend(Protocol):
+    """What the magics run; `multimodel_magic.notebook.magics` unless `LLMMagics.backend` is set."""
+
+    def run_cell(self, line: str, cell: str) -> object:
+        """Answer a cell, blocking; the result is the cell's value."""
+        ...
+
+    async def run_cell_async(self, line: str, cell: str) -> object:
+        """Answer a cell that the kernel awaits, so that an interrupt is a cancellation."""
+        ...
+
+    def run_line(self, line: str, local_ns: Mapping[str, object]) -> object:
+        """Answer a line or run its subcommand, blocking; `local_ns` is the calling frame's."""
+        ...
+
+    def vocabulary(self) -> Vocabulary:
+        """Return what completion offers; called at every tab, so it must be quick."""
+        ...
+
+    def show_response(self, response: Any) -> None:  # noqa: ANN401 - Response would be an import
+        """Display a response that is a cell's value; nothing where it is on the screen already."""
+        ...
+
+
+class LLMMagics(Configurable):
+    """Defaults of `%llm` and `%%llm`; an option on the line outweighs them."""
+
+    strategy = Unicode("", help="The strategy where none is named; empty: as configured.").tag(
+        config=True
+    )
+    model = Unicode(
+        "", help="The model, alias or role where none is named; empty: the strategy chooses."
+    ).tag(config=True)
+    format = Enum(
+        ("auto", "markdown", "code", "json", "text"), "auto", help="How an answer is shown."
+    ).tag(config=True)
+    stream = Bool(True, help="Show the answer while it grows.").tag(config=True)
+    max_tokens = Int(
+        None, allow_none=True, min=1, help="The longest answer, in tokens; None: the vendor's."
+    ).tag(config=True)
+    timeout_s = Float(
+        None, allow_none=True, min=0.0, help="The deadline of a request, in seconds; None: 120."
+    ).tag(config=True)
+    store_text = Bool(
+        True,
+        help="Keep prompts and answers in the ledger; else only numbers, models and errors.",
+    ).tag(config=True)
+    ledger = Unicode(
+        "", help="Where requests are recorded: a path, a database URL, :memory:; empty: your data."
+    ).tag(config=True)
+    aliases = Dict(help="Your own names: {'mine': 'provider:model'}.").tag(config=True)
+    event_loop = Enum(
+        ("background", "kernel"),
+        "background",
+        help="Whose loop asks: a thread's, or (with nest-asyncio) the kernel's own.",
+    ).tag(config=True)
+
+    backend_object: Backend | None = None
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the magics; imported on first use. Set it to put something in its place."""
+        if self.backend_object is None:
+            module = importlib.import_module("multimodel_magic.notebook.magics")
+            self.backend_object = cast("Backend", module)
+        return self.backend_object
+
+    @backend.setter
+    def backend(self, backend: Backend) -> None:
+        self.backend_object = backend
+
+
+def settings(shell: Shell = None) -> LLMMagics:
+    """Return the live settings of the shell: what `%config LLMMagics` shows and changes.
+
+    Raises
+    ------
+    LookupError
+        Where the extension is not loaded.
+    """
+    shell = shell or get_ipython()
+    for configurable in getattr(shell, "configurables", ()):
+        if isinstance(configurable, LLMMagics):
+            return configurable
+    raise LookupError("the extension is not loaded: %load_ext multimodel_magic")
+
+
+# --- the magics
+
+
+def llm_cell(line: str, cell: str) -> object:
+    """Answer the cell with a language model: `%%llm?` is the manual."""
+    return settings().backend.run_cell(line, cell)
+
+
+async def llm_cell_awaited(line: str, cell: str) -> object:
+    """Answer a top-level cell of a kernel, which awaits it."""
+    return await settings().backend.run_cell_async(line, cell)
+
+
+def llm_line(line: str, local_ns: Mapping[str, object] | None = None) -> object:
+    """Answer the line with a language model, or run a subcommand: `%llm?` is the manual."""
+    return settings().backend.run_line(line, local_ns or {})
+
+
+def _manual() -> str:
+    from multimodel_magic.notebook.declaration import manual
+
+    return manual()
+
+
+def _prepare(function: Callable[..., object]) -> None:
+    # IPython's own marks. `$x` and `{x}` in the line are the user's text, not IPython's to expand.
+    function._ipython_magic_no_var_expand = True  # type: ignore[attr-defined]  # noqa: SLF001
+    function.getdoc = _manual  # type: ignore[attr-defined]  # what `?` shows, written on demand
+
+
+_prepare(llm_cell)
+_prepare(llm_line)
+llm_cell.awaited = llm_cell_awaited  # type: ignore[attr-defined]
+llm_line.needs_local_scope = True  # type: ignore[attr-defined]  # {{x}} in a function sees its x
+
+
+# --- the input transformer
+
+
+def transform(lines: list[str]) -> list[str]:
+    """Turn our magics into calls before IPython looks at the cell.
+
+    It runs first, because IPython would take a trailing `?` for its help, and strip `>>>` off the
+    prompt's lines. A top-level cell of a kernel becomes an `await`, which an interrupt cancels.
+    """
+    if not any("%llm" in line or "%mm" in line for line in lines):
+        return lines
+    from multimodel_magic.notebook import transformer
+
+    return transformer.transform(lines, awaited=_awaits)
+
+
+# check_complete() leaves such transformers out: a terminal must see `%%llm` itself to wait for
+# the cell's end.
+transform.has_side_effects = True  # type: ignore[attr-defined]
+
+
+def _awaits(name: str) -> bool:
+    """Whether the kernel is about to await this very cell, and the magic in it is ours."""
+    shell: Shell = get_ipython()
+    cells = shell.magics_manager.magics["cell"]
+    return cells.get(name) is llm_cell and _straight_from_kernel(shell)
+
+
+def _straight_from_kernel(shell: Shell) -> bool:
+    # Nested cells (%%time, %%capture, run_cell) and every other host take the blocking magic.
+    runner = getattr(shell.loop_runner, "__name__", "")
+    if not shell.autoawait or runner != "_asyncio_runner" or not _loop_is_running():
+        return False
+    frame = sys._getframe(1)  # noqa: SLF001 - the only way to know who asks
+    while frame is not None:
+        where = (frame.f_globals.get("__name__"), frame.f_code.co_name)
+        if where == ("IPython.core.interactiveshell", "run_code"):
+            return False
+        if where == ("ipykernel.ipkernel", "do_execute"):
+            return True
+        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
+    return False
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+# --- completion and display
+
+
+def matcher(context: Any) -> Any:  # noqa: ANN401 - IPython's types, imported on the first tab
+    """Complete options, values and names in our magics (IPython's matcher API, version 2)."""
+    from multimodel_magic.notebook import completion
+
+    return completion.complete(context, settings().backend.vocabulary)
+
+
+matcher.matcher_api_version = 2  # type: ignore[attr-defined]
+matcher.matcher_identifier = "multimodel_magic"  # type: ignore[attr-defined]
+matcher.matcher_priority = 1000  # type: ignore[attr-defined]  # above the Python matchers
+
+
+def show_response(response: object) -> None:
+    """Display a response that is a cell's value."""
+    settings().backend.show_response(response)
+
+
+# --- loading and unloading
+
+
+def load_ipython_extension(shell: Shell) -> None:
+    """Register `%llm`, `%%llm`, `%mm`, `%%mm`, their completion, help and settings."""
+    if any(isinstance(found, LLMMagics) for found in shell.configurables):
+        return
+    shell.configurables.append(LLMMagics(parent=shell, config=shell.config))
+    _register_magics(shell)
+    shell.input_transformers_cleanup.insert(0, transform)
+    shell.Completer.custom_matchers.append(matcher)
+    shell.display_formatter.ipython_display_formatter.for_type_by_name(*_RESPONSE, show_response)
+
+
+def unload_ipython_extension(shell: Shell) -> None:
+    """Take away what loading brought; what others registered since then stays."""
+    tables = shell.magics_manager.magics
+    for name in NAMES:
+        for kind, function in (("cell", llm_cell), ("line", llm_line)):
+            if tables[kind].get(name) is function:
+                del tables[kind][name]
+    _discard(shell.input_transformers_cleanup, transform)
+    _discard(shell.Completer.custom_matchers, matcher)
+    shell.display_formatter.ipython_display_formatter.pop(".".join(_RESPONSE), None)
+    for found in [c for c in shell.configurables if isinstance(c, LLMMagics)]:
+        shell.configurables.remove(found)
+
+
+def _register_magics(shell: Shell) -> None:
+    tables = shell.magics_manager.magics
+    for name in NAMES:
+        if name in tables["cell"] or name in tables["line"]:
+            _warn_of_foreign(name, tables["cell"].get(name) or tables["line"].get(name))
+            continue
+        shell.register_magic_function(llm_cell, "cell", name)
+        shell.register_magic_function(llm_line, "line", name)
+
+
+def _warn_of_foreign(name: str, foreign: object) -> None:
+    owner = str(getattr(foreign, "__module__", None) or "another extension").split(".")[0]
+    other = next(word for word in NAMES if word != name)
+    warnings.warn(
+        f"%%{name} belongs to {owner} here and stays so; multimodel_magic answers to %%{other}",
+        stacklevel=2,
+    )
+
+
+def _discard(items: list[Any], item: object) -> None:
+    if item in items:
+        items.remove(item)
