@@ -45,7 +45,7 @@ class Offer:
     kind: str
 
 
-_CELL = re.compile(r"\s*%%(?:llm|mm)(?=\s)")
+_CELL = re.compile(r"\s*%%(?:llm|mm)(?![\w?])")
 _LINE = re.compile(r"\s*(?:[^\W\d][\w.]*(?:\[[^\]\n]*\])?\s*=\s*)?%(?:llm|mm)(?=\s)")
 _EXPRESSION = re.compile(r"\{\{(?!.*\}\})[^{}\n]*?(\|?)\s*([^\W\d]\w*)?$")
 _QUOTED = re.compile(r"""(?<=[\s=])("(?:\\.|[^"\\])*"|'[^']*')(?=\s)""")
@@ -90,7 +90,8 @@ def offer(
         if line_number != first:
             return _in_prompt(before, vocabulary) or Offer((), "", "text")
         match = _CELL.match(before)
-        return _in_options(before[match.end() :], vocabulary, cell=True) if match else None
+        after = before[match.end() :] if match else ""
+        return _in_options(after, vocabulary, cell=True) if after else None
     match = _LINE.match(before)
     return _in_options(before[match.end() :], vocabulary, cell=False) if match else None
 
