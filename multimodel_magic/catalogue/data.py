@@ -44,9 +44,10 @@ _TABLE: tuple[tuple[str, str, int | None, str | None, str], ...] = (
     ("anthropic", _ALL, 200_000, "2026-02-19", "claude-3-5-haiku-latest"),
     ("anthropic", _ALL, 200_000, "2026-01-05", "claude-3-opus"),
     ("anthropic", _ALL, 200_000, "2025-07-21", "claude-3-sonnet"),
-    # Not in anthropic 2.12.0 any more, nor among its `ModelParam`.
-    ("anthropic", _ALL, 200_000, "2026-02-19", "claude-3-haiku"),
-    ("anthropic", _ALL, 200_000, "2025-10-22", "claude-3-5-sonnet"),
+    # Not in anthropic 2.12.0 any more. Haiku: Google Cloud's date for the same model
+    # (its page "partner models deprecations"); Sonnet: Anthropic's release notes of that day.
+    ("anthropic", _ALL, 200_000, "2026-08-23", "claude-3-haiku"),
+    ("anthropic", _ALL, 200_000, "2025-10-28", "claude-3-5-sonnet"),
     ("anthropic", "", 200_000, "2025-07-21", "claude-2.1 claude-2.0"),
     ("openai", _ALL, 1_050_000, None, "gpt-6-astra gpt-6.1-sol gpt-6.1-terra gpt-6-luna gpt-6-sol"),
     ("openai", _ALL, None, None, "gpt-6.2-astra gpt-6.2-sol"),

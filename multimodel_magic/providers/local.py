@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import importlib.util
 import os
+import re
 import secrets
 import tempfile
 import threading
@@ -71,6 +72,8 @@ slower than 512 (measured: 343 against 306 tokens/s)."""
 
 MOST_THREADS = 8
 """A model of this size gains nothing from more."""
+
+_QUANTISATION = re.compile(r"[.-](I?Q\d\w*|B?F16|F32)$", re.IGNORECASE)
 
 POLL_S = 0.01
 """How often a request that waits for its turn looks again: turns pass between event loops."""
@@ -176,7 +179,7 @@ class _Setup:
     @property
     def label(self) -> str:
         """The model's own name, without its quantisation."""
-        return self.path.name.removesuffix(".gguf").partition(".")[0]
+        return _QUANTISATION.sub("", self.path.stem)
 
 
 class _Engine:
@@ -193,8 +196,8 @@ class _Engine:
         ticket = object()
         self._waiting.append(ticket)
         try:
-            while not self._take(ticket):
-                await asyncio.sleep(POLL_S)  # noqa: ASYNC110 - an Event belongs to one loop
+            while not self._take(ticket):  # noqa: ASYNC110 - an Event belongs to one loop
+                await asyncio.sleep(POLL_S)
         finally:
             with contextlib.suppress(ValueError):  # taken: no longer waiting
                 self._waiting.remove(ticket)

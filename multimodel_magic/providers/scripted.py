@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -183,20 +184,15 @@ class ScriptedProvider:
     async def stream(self, model: str, request: Request) -> AsyncGenerator[ProviderEvent, None]:
         """Play the model's next play."""
         self.requests.append((model, request))
-        events = self._events(self._next_play(model), request)
-        if request.stream:
-            async for event in events:
-                yield event
-            return
         said: list[str] = []
-        async for event in events:
-            if isinstance(event, TextDelta):
-                said.append(event.text)
-                continue
-            if said and not isinstance(event, Notice):
-                yield TextDelta("".join(said))
-                said.clear()
-            yield event
+        async with aclosing(self._events(self._next_play(model), request)) as events:
+            async for event in events:
+                if isinstance(event, TextDelta) and not request.stream:
+                    said.append(event.text)
+                    continue
+                if said and isinstance(event, Usage):  # comes after all text
+                    yield TextDelta("".join(said))
+                yield event
 
     def unusable(self) -> str | None:
         """Never: it needs nothing."""
@@ -234,23 +230,19 @@ class ScriptedProvider:
                 case Stop(reason):
                     stop = reason
                 case Say() | Echo():
-                    async for piece in self._pieces(step, request):
+                    for piece in _pieces(step, request):
+                        await self._sleep(step.delay_s)
                         said += len(piece)
                         yield TextDelta(piece)
         yield usage or _estimated(request, said)
         if stop is not None:
             yield Stopped(stop, response_model="scripted")
 
-    async def _pieces(self, step: Say | Echo, request: Request) -> AsyncGenerator[str, None]:
-        text = step.text if isinstance(step, Say) else step.prefix + request.prompt
-        for piece in _chunks(text, step.chunk_chars):
-            if step.delay_s:
-                await self._sleep(step.delay_s)
-            yield piece
 
-
-def _chunks(text: str, size: int) -> Iterator[str]:
-    return (text[start : start + size] for start in range(0, len(text), max(size, 1)))
+def _pieces(step: Say | Echo, request: Request) -> Iterator[str]:
+    text = step.text if isinstance(step, Say) else step.prefix + request.prompt
+    size = max(step.chunk_chars, 1)
+    return (text[start : start + size] for start in range(0, len(text), size))
 
 
 def _estimated(request: Request, said: int) -> Usage:
