@@ -70,26 +70,29 @@ class AnthropicProvider(Remote):
             name=name, base_url=base_url, api_key=api_key, timeout=timeout, key_env=key_env
         )
 
-    async def _sdk(self) -> anthropic.AsyncAnthropic:
+    async def _sdk(self, place: Place) -> anthropic.AsyncAnthropic:
         import anthropic
 
-        return anthropic.AsyncAnthropic(
-            # Never None: the SDK would go looking for other credentials on this machine.
-            api_key=self.secret.reveal() or "none",
-            base_url=self.base_url,
-            max_retries=0,
-            http_client=await self._pools.client(),
+        return await self._pools.sdk(
+            (place.secret, place.url),
+            lambda client: anthropic.AsyncAnthropic(
+                # Never None: the SDK would go looking for other credentials on this machine.
+                api_key=place.secret.reveal() or "none",
+                base_url=place.url,
+                max_retries=0,
+                http_client=client,
+            ),
         )
 
-    async def _send(self, model: str, request: Request) -> httpx2.Response:
+    async def _send(self, place: Place, request: Request) -> httpx2.Response:
         import anthropic
         import httpx2
 
-        sdk = await self._sdk()
+        sdk = await self._sdk(place)
         response = await sdk.post(
             "/v1/messages",
             cast_to=httpx2.Response,
-            body=_body(model, request),
+            body=_body(place.model, request),
             options={"timeout": self._patience(request)},
             stream=True,  # the body is left to us to read
             stream_cls=anthropic.AsyncStream[Any],
@@ -97,8 +100,9 @@ class AnthropicProvider(Remote):
         # With this `cast_to` the SDKs hand the response over; their types do not say so.
         return cast("httpx2.Response", response)
 
-    async def _list(self) -> list[str]:
-        return [model.id async for model in (await self._sdk()).models.list(limit=1000)]
+    async def _list(self, place: Place) -> list[str]:
+        sdk = await self._sdk(place)
+        return [model.id async for model in sdk.models.list(limit=1000)]
 
     def _reading(self, place: Place) -> Reading:
         return Message(place)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
-from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import httpx2
 
 __all__ = ["Pools", "limits", "origin", "patience", "tls"]
+
+S = TypeVar("S")
 
 CONNECT_S = 10.0
 STREAM_S = 120.0
@@ -62,6 +64,14 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
 
 
+class Kept(NamedTuple):
+    """What one event loop has: its HTTP client, what holds it open, and the SDK's client."""
+
+    http: httpx2.AsyncClient
+    keeper: AsyncGenerator[httpx2.AsyncClient, None]
+    sdks: dict[object, Any]
+
+
 class Pools:
     """One HTTP client for each running event loop, closed when that loop shuts down.
 
@@ -70,32 +80,40 @@ class Pools:
     """
 
     def __init__(self) -> None:
-        self._kept: WeakKeyDictionary[
-            asyncio.AbstractEventLoop,
-            tuple[httpx2.AsyncClient, AsyncGenerator[httpx2.AsyncClient, None]],
-        ] = WeakKeyDictionary()
+        self._kept: WeakKeyDictionary[asyncio.AbstractEventLoop, Kept] = WeakKeyDictionary()
 
     async def client(self) -> httpx2.AsyncClient:
         """Return the running loop's client, made on first use. It follows no redirects."""
+        return (await self._here()).http
+
+    async def sdk(self, account: object, make: Callable[[httpx2.AsyncClient], S]) -> S:
+        """Return the running loop's SDK client for `account`, made with its HTTP client.
+
+        Only the last account's is kept: another key or address makes another client.
+        """
+        kept = await self._here()
+        if account not in kept.sdks:
+            kept.sdks.clear()
+            kept.sdks[account] = make(kept.http)
+        sdk: S = kept.sdks[account]
+        return sdk
+
+    async def _here(self) -> Kept:
         loop = asyncio.get_running_loop()
         kept = self._kept.get(loop)
-        if kept is not None and not kept[0].is_closed:
-            return kept[0]
-        self._forget_closed()
+        if kept is not None and not kept.http.is_closed:
+            return kept
+        for gone in [loop for loop in self._kept if loop.is_closed()]:
+            del self._kept[gone]
         keeper = _keep()
-        client = await anext(keeper)
-        self._kept[loop] = client, keeper
-        return client
-
-    def _forget_closed(self) -> None:
-        for loop in [loop for loop in self._kept if loop.is_closed()]:
-            del self._kept[loop]
+        kept = self._kept[loop] = Kept(await anext(keeper), keeper, {})
+        return kept
 
     async def aclose(self) -> None:
         """Close the running loop's client; a client of another loop closes with that loop."""
         kept = self._kept.pop(asyncio.get_running_loop(), None)
         if kept is not None:
-            await kept[1].aclose()
+            await kept.keeper.aclose()
 
 
 async def _keep() -> AsyncGenerator[httpx2.AsyncClient, None]:

@@ -108,34 +108,36 @@ class OllamaProvider(Remote):
             return f"no Ollama server at {there}: start it with `ollama serve`"
         return None
 
-    def _require_key(self) -> None:
+    def _require_key(self, place: Place) -> None:
         """Ask without more ado: whether a server is there shows at once."""
 
     def _sdk(
-        self, timeout: httpx2.Timeout, caught: list[httpx2.Response] | None
+        self, place: Place, timeout: httpx2.Timeout, caught: list[httpx2.Response] | None
     ) -> ollama.AsyncClient:
         import ollama
 
         from multimodel_magic.providers.transport import Carrier
 
-        key = self.secret.reveal()
+        key = place.secret.reveal()
         return ollama.AsyncClient(
-            host=self.base_url,
+            host=place.url,
             headers={"authorization": f"Bearer {key}"} if key else None,
             follow_redirects=False,
             trust_env=False,  # proxies and certificates are the carrying client's business
             transport=Carrier(self._pools.client, timeout, caught),
         )
 
-    async def _send(self, model: str, request: Request) -> httpx2.Response:
+    async def _send(self, place: Place, request: Request) -> httpx2.Response:
         import ollama
 
         caught: list[httpx2.Response] = []
         top, inner = _options(request)
-        sdk: Any = self._sdk(self._patience(request), caught)  # its overloads know no plain bool
+        sdk: Any = self._sdk(
+            place, self._patience(request), caught
+        )  # its overloads know no plain bool
         try:
             answer = await sdk.chat(
-                model,
+                place.model,
                 turns(request, system=True),
                 stream=request.stream,
                 options=inner or None,
@@ -147,13 +149,12 @@ class OllamaProvider(Remote):
         except ollama.ResponseError as error:
             # The SDK's error has lost the headers.
             failed = caught[0]
-            place = self._place(model)
             raise fault(place, failed.status_code, failed.content, failed.headers) from error
         self._trouble, self._probed_at = None, time.monotonic()
         return caught[0]
 
-    async def _list(self) -> list[str]:
-        sdk = self._sdk(patience(self.timeout_s, stream=True), None)
+    async def _list(self, place: Place) -> list[str]:
+        sdk = self._sdk(place, patience(self.timeout_s, stream=True), None)
         return [model.model for model in (await sdk.list()).models if model.model]
 
     def _reading(self, place: Place) -> Reading:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from multimodel_magic.errors import ContentFiltered
 from multimodel_magic.providers.faults import Place, Rule, rule
-from multimodel_magic.providers.http import origin
 from multimodel_magic.providers.remote import Remote, turns
 from multimodel_magic.providers.wire import (
     Json,
@@ -70,27 +69,30 @@ class OpenAIProvider(Remote):
         )
         self.api = api
 
-    async def _sdk(self) -> openai.AsyncOpenAI:
+    async def _sdk(self, place: Place) -> openai.AsyncOpenAI:
         import openai
 
-        return openai.AsyncOpenAI(
-            # Never None: the SDK would take OPENAI_API_KEY for whatever address.
-            api_key=self.secret.reveal() or "none",
-            base_url=self.base_url,
-            max_retries=0,
-            http_client=await self._pools.client(),
+        return await self._pools.sdk(
+            (place.secret, place.url),
+            lambda client: openai.AsyncOpenAI(
+                # Never None: the SDK would take OPENAI_API_KEY for whatever address.
+                api_key=place.secret.reveal() or "none",
+                base_url=place.url,
+                max_retries=0,
+                http_client=client,
+            ),
         )
 
-    async def _send(self, model: str, request: Request) -> httpx2.Response:
+    async def _send(self, place: Place, request: Request) -> httpx2.Response:
         import httpx2
         import openai
 
-        sdk = await self._sdk()
+        sdk = await self._sdk(place)
         chat = self.api == "chat"
         response = await sdk.post(
             "/chat/completions" if chat else "/responses",
             cast_to=httpx2.Response,
-            body=self._chat(model, request) if chat else _responses(model, request),
+            body=self._chat(place, request) if chat else _responses(place.model, request),
             options={"timeout": self._patience(request)},
             stream=True,  # the body is left to us to read
             stream_cls=openai.AsyncStream[Any],
@@ -98,12 +100,11 @@ class OpenAIProvider(Remote):
         # With this `cast_to` the SDKs hand the response over; their types do not say so.
         return cast("httpx2.Response", response)
 
-    def _chat(self, model: str, request: Request) -> Json:
+    def _chat(self, place: Place, request: Request) -> Json:
         # OpenAI's reasoning models refuse `max_tokens`, most compatible servers know only that.
-        own = origin(self.base_url) == origin(self.vendor_url)
-        limit = "max_completion_tokens" if own else "max_tokens"
+        limit = "max_completion_tokens" if self._is_vendors(place.url) else "max_tokens"
         return {
-            "model": model,
+            "model": place.model,
             "messages": turns(request, system=True),
             "stream": request.stream,
             **({"stream_options": {"include_usage": True}} if request.stream else {}),
@@ -111,8 +112,9 @@ class OpenAIProvider(Remote):
             **request.options,
         }
 
-    async def _list(self) -> list[str]:
-        return [model.id async for model in (await self._sdk()).models.list()]
+    async def _list(self, place: Place) -> list[str]:
+        sdk = await self._sdk(place)
+        return [model.id async for model in sdk.models.list()]
 
     def _reading(self, place: Place) -> Reading:
         return Completion(place) if self.api == "chat" else ResponseObject(place)

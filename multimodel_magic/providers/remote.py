@@ -87,8 +87,10 @@ class Remote:
 
     def unusable(self) -> str | None:
         """Say why it cannot be asked here, or None. No network."""
-        secret = self.secret
-        if not secret and (self._needs_key or origin(self.base_url) == origin(self.vendor_url)):
+        return self._unusable(self.secret, self.base_url)
+
+    def _unusable(self, secret: Secret, url: str) -> str | None:
+        if not secret and (self._needs_key or self._is_vendors(url)):
             return f"{self._key_env} is not set: put it into the environment or a .env file"
         if not secret.is_sendable():
             return f"{self._key_env} holds characters that no key has: copy it again"
@@ -103,10 +105,10 @@ class Remote:
             Whatever goes wrong, translated, with the SDK's own error as its cause.
         """
         place = self._place(model)
-        self._require_key()
+        self._require_key(place)
         reading = self._reading(place)
         try:
-            response = await self._send(model, request)
+            response = await self._send(place, request)
             try:
                 whole = self._is_whole(response, request)
                 frames = self._frames()
@@ -121,9 +123,9 @@ class Remote:
     async def models(self) -> tuple[str, ...]:
         """List what models the vendor serves for this key, sorted; asks the network."""
         place = self._place("")
-        self._require_key()
+        self._require_key(place)
         try:
-            return tuple(sorted(await self._list()))
+            return tuple(sorted(await self._list(place)))
         except self._foreign() as error:
             raise translated(error, place) from hushed(error, place)
 
@@ -133,11 +135,11 @@ class Remote:
 
     # What each vendor says for itself.
 
-    async def _send(self, model: str, request: Request) -> httpx2.Response:
+    async def _send(self, place: Place, request: Request) -> httpx2.Response:
         """Send the request through the SDK and return the open response."""
         raise NotImplementedError
 
-    async def _list(self) -> list[str]:
+    async def _list(self, place: Place) -> list[str]:
         """List the models through the SDK."""
         raise NotImplementedError
 
@@ -171,9 +173,12 @@ class Remote:
             missing_hint=self.missing_hint.format(model=model),
         )
 
-    def _require_key(self) -> None:
-        if why := self.unusable():
+    def _require_key(self, place: Place) -> None:
+        if why := self._unusable(place.secret, place.url):
             raise AuthenticationFailed(f"{self.name}: {why}")
+
+    def _is_vendors(self, url: str) -> bool:
+        return origin(url) == origin(self.vendor_url)
 
     def _patience(self, request: Request) -> httpx2.Timeout:
         return patience(self.timeout_s, stream=request.stream)
