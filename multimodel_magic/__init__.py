@@ -44,7 +44,7 @@ _HOMES = {
 }
 """Public name -> the module that it lives in."""
 
-__all__ = [  # noqa: F822 - most are imported on first use, by __getattr__
+__all__ = [
     "AllModelsFailed",
     "AnthropicProvider",
     "Attempt",

@@ -19,7 +19,17 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any, Generic, ParamSpec, TypeVar
 
-__all__ = ["Worker", "aiterate", "arun", "blocking", "consume", "iterate", "loop", "run"]
+__all__ = [
+    "Worker",
+    "aiterate",
+    "arun",
+    "blocking",
+    "consume",
+    "iterate",
+    "loop",
+    "run",
+    "run_here",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -134,6 +144,23 @@ def blocking(ask: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
 
     twin.__doc__ = f"Do as `{ask.__name__}` and block until it ends.\n\n{ask.__doc__ or ''}"
     return twin
+
+
+def run_here(coro: Coroutine[Any, Any, T]) -> T:
+    """Run `coro` on the caller's own loop, which must allow nesting (nest_asyncio).
+
+    An interrupt cancels it and waits for its end, so that it does not go on behind the next
+    cell.
+    """
+    here = asyncio.get_event_loop()
+    task = here.create_task(coro)
+    try:
+        return here.run_until_complete(task)
+    except KeyboardInterrupt:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            return here.run_until_complete(task)
+        raise
 
 
 async def arun(coro: Coroutine[Any, Any, T]) -> T:

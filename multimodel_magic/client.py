@@ -275,11 +275,17 @@ class UnifiedLLMClient:
         """
         return bridge.iterate(self.stream(request), tick_s=tick_s)
 
-    def generate_sync(
-        self, prompt: str | Request, model: str | None = None, *, system: str | None = None
-    ) -> Response:
-        """As `generate`, for synchronous code; pass a `Request` for everything else."""
-        return bridge.run(self.generate(prompt, model, system=system))
+    generate_sync = bridge.blocking(generate)
+
+    async def route(self, request: Request) -> Route:
+        """Say whom `request` would go to; asks no model.
+
+        Raises
+        ------
+        Misconfigured
+            Where nobody can answer it here.
+        """
+        return self._strategy_for(request, await self.survey()).route(request)
 
     async def survey(self) -> Mapping[str, str]:
         """Say which providers cannot be asked here, and why; asks local servers if they are up."""
@@ -312,7 +318,7 @@ class UnifiedLLMClient:
         return response
 
     async def _answer(self, run: _Run) -> AsyncGenerator[Event, None]:
-        run.route = route = self._strategy_for(run.request, await self.survey()).route(run.request)
+        run.route = route = await self.route(run.request)
         yield Routed(route)
         for rank in range(len(route.models)):
             provider, _, _ = route.models[rank].partition(":")

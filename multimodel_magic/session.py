@@ -161,7 +161,7 @@ class Session:
         """Sum this session up."""
         from multimodel_magic import metrics
 
-        return metrics.overall(self.df)
+        return metrics.overall(self.df, self.attempts)
 
     def request(self, prompt: str, *, model: str | None = None) -> Request:
         """Make a request that carries this session's label."""

@@ -173,7 +173,7 @@ def stats(session: Session) -> Report:
         ("fell back", f"{summary.fallbacks}"),
         ("cost", money(summary.cost_usd)),
         ("of unknown cost", f"{summary.unknown_cost}"),
-        ("lost in failed attempts", seconds(summary.time_lost_s)),
+        ("lost in failed attempts", seconds(summary.time_lost_s or 0.0)),
     ]
     per_model = metrics.per_model(session.attempts)
     return Report((Table("Overall", (), tuple(overall)), _frame("Per model", per_model)))

@@ -71,7 +71,7 @@ class Report:
         return "\n\n".join(map(str, self.tables))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        html = "".join(table._repr_html_() for table in self.tables)  # noqa: SLF001 - our own
+        html = "".join(table._repr_html_() for table in self.tables)
         return {"text/plain": str(self), "text/html": html}
 
 

@@ -1,0 +1,327 @@
+"""What `%%llm` and `%llm` do: parse, interpolate, ask, show, return the response.
+
+A magic is a parser and a renderer. Choosing, asking, pricing and recording happen in the
+session's client; what is shown is made by the card and the reports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import ChainMap
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
+
+from multimodel_magic import bridge
+from multimodel_magic import session as sessions
+from multimodel_magic.errors import Cancelled, MultimodelError, UsageError
+from multimodel_magic.ledger import Ledger
+from multimodel_magic.notebook import hosting, reports
+from multimodel_magic.notebook.card import Card, Format, LiveCard
+from multimodel_magic.notebook.completion import Vocabulary
+from multimodel_magic.notebook.declaration import manual
+from multimodel_magic.notebook.extension import LLMMagics, settings
+from multimodel_magic.notebook.options import (
+    Options,
+    parse_cell,
+    parse_line,
+    request_from,
+    system_of,
+    with_defaults,
+)
+from multimodel_magic.notebook.plan import plan
+from multimodel_magic.notebook.safe_markdown import fences
+from multimodel_magic.notebook.template import interpolate
+from multimodel_magic.session import Session
+from multimodel_magic.types import Event, Finished, Request, Response
+
+__all__ = ["Magics", "run_cell", "run_cell_async", "run_line", "show_response", "vocabulary"]
+
+Namespace: TypeAlias = Mapping[str, object]
+Shell: TypeAlias = Any
+"""IPython's `InteractiveShell`, which mypy sees as untyped."""
+
+TICK_S = 0.25
+"""How often a card counts up while nothing comes; nothing is silent for more than a second."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """One prepared cell: the request, its card, and the response once it is there."""
+
+    options: Options
+    request: Request
+    card: LiveCard | None
+    response: Response | None = None
+
+    def show(self, event: Event | None) -> None:
+        """Take in one event; None is the passing of time."""
+        if isinstance(event, Finished):
+            self.response = event.response
+        if self.card is not None:
+            self.card.tick() if event is None else self.card.show(event)
+
+    def interrupted(self) -> None:
+        """Mark the card where no last event came."""
+        if self.response is None and self.card is not None:
+            self.card.interrupted()
+
+
+class Magics:
+    """The magics of one shell.
+
+    Parameters
+    ----------
+    shell
+        IPython's shell.
+    settings
+        Defaults for what a line leaves unsaid.
+    session
+        Asks and records; by default the kernel's own, begun on first use.
+    """
+
+    def __init__(self, shell: Shell, settings: LLMMagics, session: Session | None = None) -> None:
+        self._shell = shell
+        self._settings = settings
+        self._session = session
+        self._ledger_named = ""
+        self._shown: tuple[str, int] | None = None
+
+    @property
+    def session(self) -> Session:
+        """The session that the magics share with `multimodel_magic.llm`, settings applied."""
+        session = self._session or sessions.current()
+        said = self._settings
+        if said.ledger != self._ledger_named:
+            self._ledger_named = said.ledger
+            session.ledger = Ledger(said.ledger or None)
+        session.ledger.store_text = said.store_text
+        if dict(session.client.catalogue.aliases) != said.aliases:
+            session.client.catalogue = session.client.catalogue.with_aliases(said.aliases)
+        return session
+
+    # --- the three ways in
+
+    def cell(self, line: str, body: str) -> object:
+        """Answer a cell and return its value, blocking until it is there."""
+        return self._run(self._parsed(parse_cell(line)), body, self._shell.user_ns)
+
+    async def cell_async(self, line: str, body: str) -> object:
+        """As `cell`, awaited: widgets' clicks are handled meanwhile."""
+        options = self._parsed(parse_cell(line))
+        if options.subcommand or options.dry_run:
+            return self._run(options, body, self._shell.user_ns)
+        asked = self._prepared(options, body, self._shell.user_ns)
+        stream = self.session.client.stream(asked.request)
+        if self._settings.event_loop == "background":
+            await _read_async(bridge.aiterate(stream, tick_s=TICK_S), asked)
+        else:
+            await _read_async(stream, asked)
+        return self._value(asked)
+
+    def line(self, line: str, local_ns: Mapping[str, object]) -> object:
+        """Answer a line, or run a sub-command, and return its value."""
+        options = self._parsed(parse_line(line))
+        namespace = ChainMap(dict(local_ns), self._shell.user_ns)
+        return self._run(options, options.prompt or "", namespace)
+
+    # --- one request
+
+    def _parsed(self, options: Options) -> Options:
+        said = self._settings
+        return with_defaults(
+            options,
+            strategy=said.strategy or None,
+            models=tuple(filter(None, said.model.split(","))),
+            format=said.format,
+            stream=said.stream and hosting.streaming(self._shell),
+            timeout_s=said.timeout_s,
+            max_tokens=said.max_tokens,
+        )
+
+    def _run(self, options: Options, body: str, namespace: Namespace) -> object:
+        if options.subcommand:
+            return SUBCOMMANDS[options.subcommand](self, options)
+        asked = self._prepared(options, body, namespace)
+        client = self.session.client
+        if options.dry_run:
+            return bridge.run(plan(client, asked.request))
+        if self._settings.event_loop == "kernel":
+            hosting.enable_nested_asyncio()
+            bridge.run_here(_read_async(client.stream(asked.request), asked))
+        else:
+            _read(client.stream_sync(asked.request, tick_s=TICK_S), asked)
+        return self._value(asked)
+
+    def _prepared(self, options: Options, body: str, namespace: Namespace) -> Asked:
+        # IPython ends every cell with a line feed that nobody typed.
+        prompt = body.removesuffix("\n")
+        if not prompt.strip():
+            raise UsageError("the prompt is empty: write it below the %%llm line")
+        if not options.raw:
+            prompt = interpolate(prompt, namespace)
+        request = request_from(
+            options,
+            prompt,
+            system=system_of(options, namespace),
+            history=self.session.thread(options.thread) if options.thread else (),
+            labels=hosting.labels(self._shell),
+        )
+        card = None if options.quiet else LiveCard(_format(options), stream=bool(options.stream))
+        return Asked(options, request, card)
+
+    def _value(self, asked: Asked) -> object:
+        """Return what the cell is worth, or raise why it is worth nothing."""
+        response, options = asked.response, asked.options
+        if response is None:
+            raise Cancelled("interrupted before anything was recorded")
+        self._shown = response.request_id, self._shell.execution_count
+        if response.error is not None:
+            if not options.soft or not isinstance(response.error, MultimodelError):
+                raise response.error
+            print(f"{type(response.error).__name__}: {response.error}", file=sys.stderr)  # noqa: T201
+            return response
+        self.session.remember(response, thread=options.thread)
+        value: object = extracted(response.text) if options.extract else response
+        if options.verbose and not options.quiet:
+            self._display(reports.why(response))
+        if options.out:
+            self._shell.user_ns[options.out] = value
+            return None
+        return value
+
+    # --- showing
+
+    def show_response(self, response: Response) -> None:
+        """Show a response that is a cell's value, unless that cell has shown it already."""
+        if self._shown != (response.request_id, self._shell.execution_count):
+            self._display(Card(response, _format(self._settings)))
+
+    def _display(self, value: object) -> None:
+        from IPython.display import display
+
+        display(value)  # type: ignore[no-untyped-call]  # IPython's
+
+    def unusable(self) -> Mapping[str, str]:
+        """Say which providers cannot be asked here, and why."""
+        return bridge.run(self.session.client.survey())
+
+    def vocabulary(self) -> Vocabulary:
+        """Return what completion offers; asks nobody."""
+        client = self.session.client
+        return Vocabulary(
+            models=client.catalogue.names(),
+            strategies=tuple(client.strategies),
+            namespace=self._shell.user_ns,
+        )
+
+
+def _format(said: Options | LLMMagics) -> Format:
+    return said.format or "auto"  # type: ignore[return-value]  # the parser and traitlets check
+
+
+def extracted(text: str) -> object:
+    r"""Return the first fenced block of an answer, parsed where it is JSON; else the text itself.
+
+    Examples
+    --------
+    >>> extracted('So:\n```json\n{"a": 1}\n```\nDone.')
+    {'a': 1}
+    """
+    inner = next((code for _, code in fences(text)), text.strip())
+    try:
+        return json.loads(inner)
+    except ValueError:
+        return inner.removesuffix("\n")
+
+
+def _read(events: Any, asked: Asked) -> None:  # noqa: ANN401 - bridge's generator
+    """Read a stream to its end; an interrupt is in the response then."""
+    try:
+        bridge.consume(events, asked.show)
+    except KeyboardInterrupt:
+        asked.interrupted()
+
+
+async def _read_async(
+    stream: AsyncGenerator[Event | None, None] | AsyncGenerator[Event, None], asked: Asked
+) -> None:
+    """As `_read`, awaited: the interrupt is a cancellation then."""
+    try:
+        async with aclosing(stream) as events:
+            async for event in events:
+                asked.show(event)
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        asked.interrupted()
+
+
+# --- sub-commands
+
+
+def _why(magics: Magics, options: Options) -> object:
+    number = int(options.arguments) if options.arguments else None
+    return reports.why(reports.nth(magics.session, number))
+
+
+def _reset(magics: Magics, _: Options) -> None:
+    magics.session.reset()
+    print("Conversations and history are forgotten; the ledger keeps its rows.")  # noqa: T201
+
+
+SUBCOMMANDS: dict[str, Callable[[Magics, Options], object]] = {
+    "status": lambda magics, _: reports.status(magics.session, magics.unusable()),
+    "models": lambda magics, _: reports.models(magics.session, magics.unusable()),
+    "why": _why,
+    "last": lambda magics, _: reports.nth(magics.session, None),
+    "df": lambda magics, _: magics.session.df,
+    "attempts": lambda magics, _: magics.session.attempts,
+    "stats": lambda magics, _: reports.stats(magics.session),
+    "history": lambda magics, _: reports.history(magics.session),
+    "reset": _reset,
+    "doctor": lambda magics, _: reports.doctor(magics.session, magics.unusable()),
+    "help": lambda *_: print(manual()),  # noqa: T201 - help is printed
+}
+
+
+# --- what the extension calls (its `Backend`), on the running shell
+
+
+def _magics() -> Magics:
+    shell = hosting.current_shell()
+    said = settings(shell)
+    found = _OF_SHELL.get(said)
+    if found is None:
+        found = _OF_SHELL[said] = Magics(shell, said)
+    return found
+
+
+_OF_SHELL: WeakKeyDictionary[LLMMagics, Magics] = WeakKeyDictionary()
+
+
+def run_cell(line: str, cell: str) -> object:
+    """Answer a cell, blocking."""
+    return _magics().cell(line, cell)
+
+
+async def run_cell_async(line: str, cell: str) -> object:
+    """Answer a cell that the kernel awaits."""
+    return await _magics().cell_async(line, cell)
+
+
+def run_line(line: str, local_ns: Mapping[str, object]) -> object:
+    """Answer a line or run its sub-command."""
+    return _magics().line(line, local_ns)
+
+
+def vocabulary() -> Vocabulary:
+    """Return what completion offers."""
+    return _magics().vocabulary()
+
+
+def show_response(response: Response) -> None:
+    """Display a response that is a cell's value."""
+    _magics().show_response(response)

@@ -1,0 +1,50 @@
+"""`--dry-run`: route and estimate, ask nobody."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from multimodel_magic import pricing
+from multimodel_magic.client import UnifiedLLMClient
+from multimodel_magic.notebook.receipt import money
+from multimodel_magic.notebook.table import Report, Table
+from multimodel_magic.types import Request, Usage
+
+__all__ = ["plan"]
+
+ASSUMED_OUTPUT_TOKENS = 300
+"""What an answer is taken to be long where --max-tokens does not bound it."""
+
+
+async def plan(client: UnifiedLLMClient, request: Request) -> Report:
+    """Say whom `request` would go to, why, and about what it would cost; asks no model.
+
+    Raises
+    ------
+    MultimodelError
+        What routing itself would raise.
+    """
+    route = await client.route(request)
+    used = request.estimated_input_tokens()
+    answer = min(request.max_tokens or ASSUMED_OUTPUT_TOKENS, ASSUMED_OUTPUT_TOKENS)
+    rows = [
+        (name, f"about {used:,} → {answer:,}", money(_cost(name, used, answer), about=True))
+        for name in route.models
+    ]
+    reasons = [(r.rule, r.saw, "" if r.score is None else f"{r.score:.3g}") for r in route.reasons]
+    tables = [
+        Table(
+            "Would ask, in this order", ("model", "tokens", "cost"), tuple(rows), "nobody was asked"
+        ),
+        Table(f"Why (strategy {route.strategy})", ("rule", "saw", "score"), tuple(reasons)),
+    ]
+    if route.left_out:
+        out = tuple((left.model, left.why) for left in route.left_out)
+        tables.append(Table("Left out", ("model", "why"), out))
+    return Report(tuple(tables))
+
+
+def _cost(name: str, used: int, answer: int) -> Decimal | None:
+    provider, _, model = name.partition(":")
+    return pricing.price(provider, model, Usage(used, answer), datetime.now(UTC)).cost_usd
