@@ -88,8 +88,8 @@ class Card:
 
     def _repr_mimebundle_(
         self,
-        include: object = None,  # noqa: ARG002  # IPython's signature
-        exclude: object = None,  # noqa: ARG002  # same
+        include: object = None,  # IPython's signature
+        exclude: object = None,  # same
     ) -> tuple[Bundle, Metadata]:
         bundle = {"text/plain": str(self), "text/html": self._repr_html_()}
         return bundle, {"multimodel_magic": _facts(self.response)}
@@ -191,7 +191,7 @@ class LiveCard:
         """Keep what came, marked: for an interrupt after which no `Finished` came."""
         self._doing = "interrupted"
         if self._text or self._shown:
-            self._put(self._growth)
+            self._put(lambda: self._growth(final=True))
 
     def _void(self) -> None:
         self._text: list[str] = []
@@ -217,12 +217,13 @@ class LiveCard:
         done_s = self._clock()
         self._next_s = max(begun_s + REFRESH_S, done_s + (done_s - begun_s) / PAINTING_SHARE)
 
-    def _growth(self) -> tuple[Bundle, Metadata]:
+    def _growth(self, *, final: bool = False) -> tuple[Bundle, Metadata]:
         text = "".join(self._text)
         status = f"{self._doing} · {seconds(self._clock() - self._begun_s)}"
         lines = "".join([*map(_notice_html, self._said), _line_html(status)])
         shown = plain("\n\n".join(part for part in (text, *self._said, status) if part))
-        return {"text/plain": shown, "text/html": _page(self._growing_html(text), lines)}, {}
+        html = _answer_html(text, self._format) if final else self._growing_html(text)
+        return {"text/plain": shown, "text/html": _page(html, lines)}, {}
 
     def _growing_html(self, text: str) -> str:
         if not text:

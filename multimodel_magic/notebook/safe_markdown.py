@@ -35,17 +35,24 @@ __all__ = ["GrowingMarkdown", "code_block", "fences", "plain", "text_block", "to
 IGNORED_BY_MATHJAX = "mathjax_ignore tex2jax_ignore"
 """Classes for the element around what `to_html` gives: MathJax 3 and 2 leave its text alone."""
 
-# A formula that holds one of these is shown as code: they set attributes or styles, link, load,
-# or change the meaning of later formulas on the page (MathJax 3, all packages that Lab loads).
+# A formula that holds one of these is shown as code: they set attributes or styles, link, load, or
+# change later formulas of the whole page (in Lab 4.6 `$\let\alpha=\beta$` turns every later alpha
+# into beta). Lab's MathJax filters javascript: links and classes itself; other viewers' may not.
 _DENIED_NAMES = """
-bbox class colorbox csname cssId data DeclareMathOperator DeclarePairedDelimiter
-DeclarePairedDelimiters DeclarePairedDelimitersX DeclarePairedDelimitersXPP def definecolor
-edef enclose eqref fcolorbox gdef href html htmlClass htmlData htmlId htmlStyle
-includegraphics let mathtip mathtoolsset mmlToken newcommand newenvironment newtagform
-providecommand ref renewcommand renewenvironment renewtagform require setOptions special
-style texttip toggle unicode url usetagform xdef
+above abovewithdelims bbox class colorbox csname cssId data DeclareMathOperator
+DeclarePairedDelimiter DeclarePairedDelimiters DeclarePairedDelimitersX DeclarePairedDelimitersXPP
+def definecolor edef enclose eqref fcolorbox futurelet gdef global href hskip html htmlClass
+htmlData htmlId htmlStyle includegraphics kern let long lower mathtip mathtoolsset mkern mmlToken
+moveleft moveright mskip newcolumntype newcommand newenvironment Newextarrow newtagform
+providecommand raise ref renewcommand renewenvironment renewtagform require Rule rule setOptions
+Space special style texttip toggle unicode url usetagform xdef
 """
 _DENIED = frozenset(_DENIED_NAMES.split())
+# So is one with a length of three digits, such as `\[900em]`: it would push all else away.
+_HUGE = re.compile(
+    r"\d{3}(?:\.\d*)?\s*(?:em|ex|mu|pc)\b"
+    r"|[\[{]\s*[-+]?\d{3,9}(?:\.\d*)?\s*(?:pt|px|cm|mm|in)\s*[\]}]"
+)
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _LABEL = re.compile(r"(?<!\\)\\label\{[^{}]*\}")
 _ENVIRONMENT = re.compile(r"\\begin\{([a-zA-Z]{1,20}\*?)\}")
@@ -328,7 +335,7 @@ def _adapted(rule: _Rule) -> Callable[..., str]:
 def _formula(place: _Place, *, display: bool) -> str:
     tex, environment = place.token.content, place.environment
     environment["formulas"] += 1
-    harmless = _DENIED.isdisjoint(_COMMAND.findall(tex))
+    harmless = _DENIED.isdisjoint(_COMMAND.findall(tex)) and not _HUGE.search(tex)
     if not harmless or not environment["final"] or environment["formulas"] > _MOST_FORMULAS:
         return code_block(tex) if display else f"<code>{escape(tex)}</code>"
     tag, style = ("div", f' style="{_FORMULA_STYLE}"') if display else ("span", "")

@@ -46,8 +46,8 @@ CHROMIUM_ARGS = [
 SETTINGS: dict[str, dict[str, Any]] = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "docmanager-extension/plugin": {"autosave": False},
-    # Every cell in the page, so that all can be read and photographed.
-    "notebook-extension/tracker": {"windowingMode": "none"},
+    # Every cell and output in the page, so that all can be read and photographed.
+    "notebook-extension/tracker": {"windowingMode": "none", "maxNumberOutputs": 500},
 }
 FOLDERS = {
     "JUPYTER_CONFIG_DIR": "config",
@@ -262,7 +262,7 @@ class Notebook:
             "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", name
         )
         light = "true" if name.endswith("Light") else "false"
-        self.page.wait_for_selector(f"body[data-jp-theme-light='{light}']")
+        self.page.wait_for_selector(f"body[data-jp-theme-light='{light}']", state="attached")
         self.settle(0.3)
 
     def screenshot(self, cell: int, file: Path) -> None:
