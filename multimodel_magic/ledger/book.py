@@ -11,10 +11,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from multimodel_magic.bridge import Worker
+from multimodel_magic.ledger.faults import faults, in_one_line
 from multimodel_magic.ledger.rows import AttemptRow, Recorded, RequestRow, Row, recorded
 from multimodel_magic.types import Response
 
@@ -30,6 +32,9 @@ _log = logging.getLogger("multimodel_magic.ledger")
 
 MOST_KEPT = 10_000
 """How many responses are kept in memory while they cannot be written."""
+
+TRANSACTION = 2_000
+"""How many responses are written at a time, so that other processes get their turn."""
 
 T = TypeVar("T")
 _Item: TypeAlias = "tuple[Response, bool] | Callable[[], None]"
@@ -75,7 +80,7 @@ class Ledger:
 
     def _start(self) -> None:
         self._worker: Worker[_Item] = Worker(self._work, name="multimodel-magic-ledger")
-        self._kept: deque[Recorded] = deque(maxlen=MOST_KEPT)
+        self._kept: deque[Recorded] = deque()
         self._database: Database | None = None
         self._trouble: str | None = None
 
@@ -203,21 +208,33 @@ class Ledger:
     def _work(self, batch: list[_Item]) -> None:
         for item in batch:
             if isinstance(item, tuple):
-                with self._surviving("record"):
-                    self._kept.append(recorded(item[0], store_text=item[1]))
+                self._keep(*item)
         if self._kept and not self._read_only:
             with self._surviving("write"):
                 self._write()
+        # Not before: a burst may be larger than what is kept of it when nothing can be written.
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popleft()
         for item in batch:
             if not isinstance(item, tuple):
                 item()
 
+    def _keep(self, response: Response, store_text: bool) -> None:  # noqa: FBT001 - from the queue
+        try:
+            self._kept.append(recorded(response, store_text=store_text))
+        except faults() as error:
+            self._say(f"cannot record {response.request_id}: {in_one_line(error)}")
+
     def _write(self) -> None:
-        refused = self._opened().write(list(self._kept))
-        self._kept.clear()
+        while self._kept:
+            part = list(islice(self._kept, TRANSACTION))
+            refused = self._opened().write(part)
+            for _ in part:
+                self._kept.popleft()
+            if refused:
+                ids = [row.request.request_id for row in refused]
+                _log.error("%r takes no row for %s", self, ", ".join(ids))
         self._trouble = None
-        if refused:
-            _log.error("%r took no row for %s", self, [row.request.request_id for row in refused])
 
     def _opened(self) -> Database:
         from multimodel_magic.ledger.database import Database
@@ -228,8 +245,6 @@ class Ledger:
 
     @contextmanager
     def _surviving(self, what: str) -> Iterator[None]:
-        from multimodel_magic.ledger.faults import faults, in_one_line
-
         try:
             yield
         except faults() as error:

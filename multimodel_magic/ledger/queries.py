@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from multimodel_magic.ledger.database import tables
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 __all__ = ["by_id", "is_within", "newest", "rows"]
+
+_MOST_AT_ONCE = 500
+"""Ids in one statement: databases bound how many parameters it may have."""
 
 
 def rows(
@@ -61,10 +65,17 @@ def newest(connection: Connection, n: int, session: str | None) -> list[Recorded
 
 
 def _with_attempts(connection: Connection, found: list[RequestRow]) -> list[Recorded]:
+    attempts: dict[str, list[AttemptRow]] = {row.request_id: [] for row in found}
+    ids = list(attempts)
+    for start in range(0, len(ids), _MOST_AT_ONCE):
+        for attempt in _attempts(connection, ids[start : start + _MOST_AT_ONCE]):
+            attempts[attempt.request_id].append(attempt)
+    return [Recorded(row, tuple(attempts[row.request_id])) for row in found]
+
+
+def _attempts(connection: Connection, ids: Sequence[str]) -> Iterator[AttemptRow]:
     import sqlalchemy as sa
 
     attempt = tables().attempt
-    ids = [row.request_id for row in found]
     statement = sa.select(attempt).where(attempt.c.request_id.in_(ids)).order_by(attempt.c.number)
-    attempts = [AttemptRow._make(row) for row in connection.execute(statement)]
-    return [Recorded(r, tuple(a for a in attempts if a.request_id == r.request_id)) for r in found]
+    return (AttemptRow._make(row) for row in connection.execute(statement))
