@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from multimodel_magic.notebook.declaration import FORMATS, NEEDS, SUBCOMMANDS, actions
 
@@ -52,6 +52,17 @@ _QUOTED = re.compile(r"""(?<=[\s=])("(?:\\.|[^"\\])*"|'[^']*')(?=\s)""")
 _INTO = re.compile(r"\s*[^\W\d]\w*\s*<<\s")
 
 
+class _Silence(list[Any]):
+    """Completions that silence all other matchers, even where there are none.
+
+    IPython heeds `suppress` only of a matcher that has completions, by their number: without
+    this, prose in a cell's body would be completed with Python's names.
+    """
+
+    def __len__(self) -> int:
+        return max(1, super().__len__())
+
+
 def complete(
     context: CompletionContext, vocabulary: Callable[[], Vocabulary]
 ) -> SimpleMatcherResult:
@@ -70,7 +81,9 @@ def complete(
     if found is None:
         return {"completions": [], "suppress": False}
     return {
-        "completions": [SimpleCompletion(text=word, type=found.kind) for word in found.words],
+        "completions": _Silence(
+            SimpleCompletion(text=word, type=found.kind) for word in found.words
+        ),
         "matched_fragment": found.fragment,
         "suppress": True,  # neither Python names nor files belong here
         "ordered": True,

@@ -182,8 +182,9 @@ def _awaits(name: str) -> bool:
 
 def _straight_from_kernel(shell: Shell) -> bool:
     # Nested cells (%%time, %%capture, run_cell) and every other host take the blocking magic.
-    runner = getattr(shell.loop_runner, "__name__", "")
-    if not shell.autoawait or runner != "_asyncio_runner" or not _loop_is_running():
+    kernel = sys.modules.get("ipykernel.ipkernel")
+    runner = getattr(kernel, "_asyncio_runner", None)
+    if not shell.autoawait or shell.loop_runner is not runner or not _loop_is_running():
         return False
     frame = sys._getframe(1)  # noqa: SLF001 - the only way to know who asks
     while frame is not None:

@@ -16,6 +16,7 @@ _LINE = re.compile(
     r"(?P<before>\s*(?:[^\W\d][\w.]*(?:\[[^\]\n]*\])?\s*=\s*)?)%(?P<name>llm|mm)(?![\w?])"
     r"(?P<line>.*)"
 )
+_HELP = re.compile(r"\s*(?:(%%?(?:llm|mm))\?{1,2}|\?{1,2}(%%?(?:llm|mm)))\s*")
 _LEXEME = re.compile(
     r"""\#.*|\"{3}|'{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[()\[\]{}]|\\$""", re.VERBOSE
 )
@@ -27,12 +28,16 @@ def transform(lines: list[str], *, awaited: Callable[[str], bool]) -> list[str]:
     Parameters
     ----------
     lines
-        The cell's lines with their ends. Help (`%%llm?`), lines that a backslash continues, and
-        everything inside strings and brackets stay as they are.
+        The cell's lines with their ends. Lines that a backslash continues, and
+        everything inside foreign cell magics, strings and brackets stay as they are.
     awaited
         Says of a magic's name whether the call in a cell may be an `await`.
     """
     first = next((n for n, line in enumerate(lines) if line.strip()), 0)
+    if asked := _HELP.fullmatch(lines[first]):
+        # `??` would show our source instead of the manual, and a body would run as Python.
+        rest = [] if lines[first].lstrip("? ").startswith("%%") else _lines(lines[first + 1 :])
+        return [f"{asked[1] or asked[2]}?\n", *rest]
     if cell := _CELL.match(lines[first]):
         return _cell(cell[1], cell[2].strip(), "".join(lines[first + 1 :]), awaited)
     if lines[first].lstrip().startswith("%%"):
