@@ -5,6 +5,7 @@ Imports pydantic and yaml: import it where a configuration is read, not at load 
 
 from multimodel_magic.config.conditions import Band, ComplexityBand, Condition
 from multimodel_magic.config.document import Problem, Source
+from multimodel_magic.config.faults import as_error
 from multimodel_magic.config.files import (
     config_hash,
     find_config,
@@ -16,10 +17,11 @@ from multimodel_magic.config.schema import Arm, ExperimentSettings, Routing, Rou
 from multimodel_magic.config.settings import (
     ComplexitySettings,
     CostSettings,
-    Floor,
     OwnPrice,
     ProviderSettings,
     TaskSettings,
+    Terms,
+    Tiers,
     WeightedSettings,
 )
 
@@ -31,7 +33,6 @@ __all__ = [
     "Condition",
     "CostSettings",
     "ExperimentSettings",
-    "Floor",
     "OwnPrice",
     "Problem",
     "ProviderSettings",
@@ -40,7 +41,10 @@ __all__ = [
     "Rule",
     "Source",
     "TaskSettings",
+    "Terms",
+    "Tiers",
     "WeightedSettings",
+    "as_error",
     "config_hash",
     "find_config",
     "json_schema",

@@ -5,6 +5,7 @@ Money is US dollars, prices are US dollars per million tokens, durations are sec
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
@@ -102,9 +103,15 @@ class ExperimentSettings(Strict):
             raise fault(f"lacks {' and '.join(lacks)} (or give 'arms')" if given else "has no arms")
         if self.arms is not None and given:
             raise fault(f"has both 'arms' and {given[0]!r}; give one of them")
-        total = sum(arm.share for arm in (self.arms or {}).values())
-        if self.arms is not None and abs(total - 1) > 1e-6:  # noqa: PLR2004 - rounding
-            raise fault(f"the shares of the arms sum to {total:g}, not to 1")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_that_can_be_dealt(self) -> Self:
+        shares = [arm.share for arm in self.dealt.values()]
+        if not math.isclose(math.fsum(shares), 1, abs_tol=1e-9):
+            raise fault(f"the shares of the arms sum to {math.fsum(shares):g}, not to 1")
+        if any(abs(share * 10_000 - round(share * 10_000)) > 1e-6 for share in shares):  # noqa: PLR2004
+            raise fault("a share is finer than 0.01 %: units are dealt into 10,000 buckets")
         return self
 
     @property

@@ -23,13 +23,14 @@ __all__ = [
     "TASKS",
     "ComplexitySettings",
     "CostSettings",
-    "Floor",
     "Money",
     "Name",
     "OwnPrice",
     "ProviderSettings",
     "Share",
     "TaskSettings",
+    "Terms",
+    "Tiers",
     "WeightedSettings",
     "Words",
     "as_tuple",
@@ -48,7 +49,6 @@ TASKS = (
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "code": ("code_generation", "code_review"),
-    "text": ("summarization", "translation", "creative_writing"),
 }
 """Families of tasks that need no declaration."""
 
@@ -142,33 +142,41 @@ def _rising(cuts: tuple[float, float]) -> tuple[float, float]:
     return cuts
 
 
-class ComplexitySettings(Strict):
-    """How `complexity` chooses."""
+class Tiers(Strict):
+    """Who answers what is simple, medium and complex: a role, alias or model each."""
 
-    classifier: Literal["default", "seed"] = "default"
-    """`seed` is the arithmetic of the article, kept as a baseline."""
-    cuts: Annotated[Cuts, AfterValidator(_rising)] = (0.3, 0.7)
-    """Below the first is simple (low), from the second on complex (high)."""
     simple: Word = "fast"
     medium: Word = "balanced"
     complex: Word = "strong"
 
 
-class Floor(Strict):
-    """A row of the cost table: what a tier's requests of some value deserve."""
+class ComplexitySettings(Strict):
+    """How `complexity` chooses, and what `low`, `medium` and `high` mean in conditions."""
+
+    classifier: Literal["default", "seed"] = "default"
+    """`seed` is the arithmetic of the article, kept as a baseline."""
+    cuts: Annotated[Cuts, AfterValidator(_rising)] = (0.3, 0.7)
+    """Below the first is simple (low), from the second on complex (high)."""
+    tiers: Tiers = Tiers()
+
+
+class Terms(Strict):
+    """A row of the cost table: what these users' requests of this value may have."""
 
     user_tier: AnyOf[UserTier] | None = None
+    """Any of these; every tier where it is not given."""
     task_value: AnyOf[TaskValue] | None = None
-    model: Word
-    """A model or a role: the floor of quality."""
-    max_cost_usd: Money | None = None
-    """The ceiling of price, per request."""
+    """Any of these; every value where it is not given."""
+    floor: Literal["fast", "balanced", "strong"]
+    """The lowest role that will do; the cheapest model from there on is taken."""
+    ceiling_mtok: Money | None = None
+    """No dearer than this, in US dollars per million tokens, input and output as they come."""
 
 
 class CostSettings(Strict):
-    """How `cost` chooses: the first row that fits; none given is the seed's three-way rule."""
+    """How `cost` chooses: the first row that fits, else the seed's three-way rule."""
 
-    table: Annotated[tuple[Floor, ...], BeforeValidator(as_tuple)] = ()
+    table: Annotated[tuple[Terms, ...], BeforeValidator(as_tuple)] = ()
 
 
 class TaskSettings(Strict):
