@@ -172,7 +172,7 @@ ATTEMPTS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.lists(ATTEMPTS, max_size=4), max_size=12))
 def test_totals_are_the_sum_of_their_attempts_and_rates_lie_in_zero_to_one(
     tried: list[list[Attempt]],
@@ -191,7 +191,7 @@ def test_totals_are_the_sum_of_their_attempts_and_rates_lie_in_zero_to_one(
         assert math.isnan(rate) or 0 <= rate <= 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.lists(ATTEMPTS, max_size=3), min_size=1, max_size=12))
 def test_models_agree_with_pandas_own_grouping(tried: list[list[Attempt]]) -> None:
     attempts = frames([response(*some) for some in tried])[1]
