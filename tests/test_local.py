@@ -1,6 +1,8 @@
 import asyncio
+import contextlib
 import importlib.util
 import time
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -38,6 +40,14 @@ async def ask(request: Request) -> list[ProviderEvent]:
 
 def short(prompt: str = SKY, **changes: object) -> Request:
     return Request(prompt, max_tokens=16, **changes)  # type: ignore[arg-type]
+
+
+async def exhausted_within(seconds: float, events: AsyncGenerator[ProviderEvent, None]) -> None:
+    """Read on until it ends, fails or the time is over."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            async for _ in events:
+                continue
 
 
 # --- without the model
@@ -127,10 +137,7 @@ class TestWithTheModel:
         await ask(short())
         begun = time.perf_counter()
         async with aclosing(LocalProvider().stream("smollm2", Request(prompt))) as events:
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.3):
-                    async for _ in events:
-                        continue
+            await exhausted_within(0.3, events)
         assert time.perf_counter() - begun < 0.8
         busy = psutil.Process().cpu_times()
         await asyncio.sleep(0.5)
@@ -187,6 +194,8 @@ class TestWithTheModel:
     async def test_bad_option_is_the_users_bug(self) -> None:
         with pytest.raises(BadRequest, match="temperature"):
             await ask(short(options={"temperature": "warm"}))
+        with pytest.raises(BadRequest, match="surrogates"):
+            await ask(short("\ud800"))
 
     async def test_nobody_can_connect_to_the_engine(self) -> None:
         await ask(short())
@@ -207,6 +216,6 @@ class TestWithTheModel:
     async def test_broken_file_is_one_line(self, tmp_path: Path) -> None:
         broken = tmp_path / "broken.gguf"
         broken.write_bytes(b"GGUF not really")
+        events = LocalProvider(model_path=broken).stream("broken", short())
         with pytest.raises(ProviderMissing, match="cannot load"):
-            async for _ in LocalProvider(model_path=broken).stream("broken", short()):
-                continue
+            await exhausted_within(5, events)

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -158,6 +160,20 @@ def test_context_window_comes_from_the_list() -> None:
     warm()
     assert listed_context_tokens("anthropic", "claude-opus-5-5") == 1_000_000
     assert listed_context_tokens("acme", "x") is None
+
+
+def test_trouble_with_the_list_warns_once_and_fails_no_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    yesterday: datetime = "yesterday"  # type: ignore[assignment]  # what genai-prices chokes on
+    assert [price("openai", "o3", Usage(1, 1), yesterday) for _ in range(3)] == [UNKNOWN] * 3
+    assert len(caplog.records) == 1
+    assert "its cost is unknown, not zero" in caplog.text
+
+
+def test_importing_loads_no_price_list() -> None:
+    code = "import sys, multimodel_magic.pricing; sys.exit('genai_prices' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 tokens = st.integers(min_value=0, max_value=2_000_000)
