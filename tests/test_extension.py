@@ -281,7 +281,7 @@ def fresh_load():
     measure = """
 import sys, time
 before, start = set(sys.modules), time.process_time()
-get_ipython().run_line_magic("load_ext", "multimodel_magic.notebook.extension")
+get_ipython().run_line_magic("load_ext", "multimodel_magic")
 cpu_s, new = time.process_time() - start, sorted(set(sys.modules) - before)
 print(cpu_s, *new)
 """
@@ -357,7 +357,7 @@ def test_help_reaches_the_front_end(kernel):
 
 
 def test_reloading_works(kernel):
-    kernel.run("%reload_ext multimodel_magic.notebook.extension\n" + FAKE)
+    kernel.run("%reload_ext multimodel_magic\n" + FAKE)
     assert kernel.run("%%llm\nhi") == ("ok", "('awaited', '', 'hi\\n')")
     assert kernel.run("len([t for t in get_ipython().input_transformers_cleanup "
                       "if t.__module__.startswith('multimodel')])") == ("ok", "1")  # fmt: skip

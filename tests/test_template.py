@@ -1,5 +1,6 @@
 import os
 import time
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -126,8 +127,9 @@ def test_an_error_of_the_expression_is_one_line():
 
 
 def test_methods_that_only_look_may_be_called():
-    text = "{{ df.people.max() }} {{ name.upper() }} {{ d.get('k') }}"
-    assert interpolate(text, {"df": FRAME, "name": "n", "d": {"k": 1}}) == "2755000 N 1"
+    text = "{{ df.people.max() }} {{ name.upper() }} {{ d.get('k') }} {{ day.isoformat() }}"
+    namespace = {"df": FRAME, "name": "n", "d": {"k": 1}, "day": date(2026, 11, 22)}
+    assert interpolate(text, namespace) == "2755000 N 1 2026-11-22"
 
 
 def test_a_frame_reads_as_a_table():

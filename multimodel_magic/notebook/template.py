@@ -11,6 +11,8 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
 from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
@@ -43,7 +45,12 @@ _PIECE = re.compile(
     re.VERBOSE,
 )
 _HINT = "(--raw turns interpolation off)"
-_PLAIN = (str, bytes, int, float, complex, bool, list, tuple, dict, set, frozenset)
+_PLAIN = frozenset(
+    (
+        *(str, bytes, int, float, complex, bool, list, tuple, dict, set, frozenset, Decimal),
+        *(datetime, date, time, timedelta),
+    )
+)
 # Methods of plain values that can fill the memory, or that read attributes by formatting.
 _REFUSED = frozenset({"center", "expandtabs", "format", "format_map", "ljust", "rjust", "zfill"})
 # Methods of frames and arrays that only look; `to_csv("path")`, `eval` and `pipe` do more.
@@ -221,11 +228,11 @@ def as_text(value: Value) -> str:
     Raises
     ------
     UsageError
-        For functions and modules, which are nobody's prompt.
+        For functions, classes and modules, which are nobody's prompt.
     """
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, FunctionType | BuiltinMethodType | MethodType | ModuleType):
+    if isinstance(value, FunctionType | BuiltinMethodType | MethodType | ModuleType | type):
         raise UsageError(f"a {type(value).__name__} is no text; call it in Python first")
     if _is_frame(value):
         return _table(value)
