@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from multimodel_magic import bridge
 from multimodel_magic.client import UnifiedLLMClient
-from multimodel_magic.errors import UsageError
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.types import Message, Option, Request, Response, new_ulid
 
@@ -108,20 +107,12 @@ class Session:
 
     # --- conversation
 
-    def thread(self, name: str | None) -> tuple[Message, ...]:
-        """Return what was said so far in a conversation; `None` is the last one.
-
-        Raises
-        ------
-        UsageError
-            Where nothing was said yet in the nameless conversation.
-        """
-        if name is None and MAIN_THREAD not in self.threads:
-            raise UsageError("-c continues the last answer, and there is none yet")
-        return self.threads.get(name or MAIN_THREAD, ())
+    def thread(self, name: str) -> tuple[Message, ...]:
+        """Return what was said so far in a conversation; nothing where it has not begun."""
+        return self.threads.get(name, ())
 
     def remember(self, response: Response, *, thread: str | None) -> None:
-        """Add an answered request to its conversation; without one it begins the nameless anew."""
+        """Add an answered request to its conversation; without a name, `main` begins anew."""
         if not response.succeeded:
             return
         said = Message("user", response.request.prompt), Message("assistant", response.text)

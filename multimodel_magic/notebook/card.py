@@ -303,6 +303,7 @@ def _facts(response: Response) -> Metadata:
     route = response.route
     return {
         "request_id": response.request_id,
+        "receipt": receipt(response),
         "strategy": route.strategy if route else None,
         "route": list(route.models) if route else [],
         "reasons": [_reason(reason) for reason in route.reasons] if route else [],

@@ -165,10 +165,11 @@ def _name(attempt: Attempt) -> str:
 
 def _served_by(attempt: Attempt) -> str:
     """Say when the vendor used another model than asked, a dated or tagged name of it excepted."""
-    used = attempt.response_model
-    if not used or used.startswith(attempt.model) or attempt.model.endswith(used):
+    used = (attempt.response_model or "").lower()
+    asked = attempt.model.lower()
+    if not used or used.startswith(asked) or asked.endswith(used) or used == attempt.provider:
         return ""
-    return f"answered as {used}"
+    return f"answered as {attempt.response_model}"
 
 
 def _latency(response: Response) -> str:

@@ -1,0 +1,201 @@
+"""Cells in a real kernel: what a person gets back, whatever happens."""
+
+import pytest
+
+
+def test_a_cell_is_answered_once_with_its_receipt_and_facts(kernel):
+    ran = kernel.run("%%llm scripted:echo\nHello there")
+    assert ran.status == "ok"
+    assert len(ran.shown) == 1
+    assert "Hello there" in ran.text
+    assert "scripted:echo · named by you" in ran.text
+    assert ran.facts["attempts"][0]["provider"] == "scripted"
+    assert ran.facts["receipt"] in ran.text
+    assert ran.facts["cost_usd"] == 0
+
+
+def test_the_prompt_arrives_as_it_was_typed(kernel):
+    prompt = '{"a": 1} $x$ {% raw %} {# no comment #} it\'s `{x}` \\n'
+    kernel.run(f"%%llm answer << scripted:echo --quiet\n{prompt}")
+    assert kernel.value("answer.request.prompt") == prompt
+
+
+def test_names_in_double_braces_are_replaced_once(kernel):
+    kernel.run("name = 'Ada {{secret}}'; secret = 'hidden'")
+    kernel.run("%%llm answer << scripted:echo --quiet\nHello {{name}}!")
+    assert kernel.value("answer.request.prompt") == "Hello Ada {{secret}}!"
+
+
+def test_an_undefined_name_is_one_line_that_names_the_nearest(kernel):
+    kernel.run("name = 'Ada'")
+    ran = kernel.run("%%llm scripted:echo\nHello {{nme}}!")
+    assert ran.status == "error"
+    assert len(ran.traceback) == 1
+    assert "'nme'" in ran.traceback[0]
+    assert "'name'" in ran.traceback[0]
+
+
+def test_a_question_mark_at_the_end_of_a_line_reaches_the_model(kernel):
+    ran = kernel.run("%llm -m scripted:echo what is this?")
+    assert "what is this?" in ran.text
+
+
+def test_an_assigned_line_gives_the_response(kernel):
+    kernel.run("x = %llm -m scripted:echo 'one line?'")
+    assert kernel.value("str(x)").endswith("one line?")
+    assert kernel.value("type(x).__name__") == "Response"
+
+
+def test_the_value_of_a_cell_is_in_the_underscore(kernel):
+    kernel.run("%%llm scripted:echo\nunderscore")
+    assert kernel.value("str(_)").endswith("underscore")
+
+
+def test_a_response_shown_again_shows_its_card(kernel):
+    kernel.run("%%llm r << scripted:echo\nshow me")
+    assert "show me" in kernel.run("r").text
+
+
+def test_quiet_shows_nothing(kernel):
+    ran = kernel.run("%%llm scripted:echo --quiet\nHello")
+    assert ran.shown == []
+    assert ran.streams == ""
+
+
+def test_a_stream_grows_in_one_output(kernel):
+    ran = kernel.run("%%llm scripted:slow --timeout 30s\nHello", interrupt_after_s=1.2)
+    assert len(ran.shown) == 1
+    assert 3 <= ran.updates <= 20
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["awaited", "under %%time"])
+def test_an_interrupt_ends_the_cell_at_once_and_keeps_what_came(kernel, nested):
+    head = "%%time\nget_ipython().run_cell_magic('llm', 'scripted:slow', 'Hello')"
+    code = head if nested else "%%llm scripted:slow\nHello"
+    ran = kernel.run(code, interrupt_after_s=1.5)
+    assert ran.status == "error"
+    assert ran.took_s < 2.5
+    assert len(ran.traceback) == 1
+    assert "Cancelled" in ran.traceback[0]
+    assert "This answer is simul" in ran.text
+    assert "interrupted" in ran.text
+    assert kernel.value("multimodel_magic.llm.attempts.iloc[-1].error_type") == "Cancelled"
+    assert kernel.value("int(multimodel_magic.llm.attempts.iloc[-1].output_tokens)") > 0
+    assert kernel.run("%%llm scripted:echo\nstill here").status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("scripted:wrong-key", "AuthenticationFailed"),
+        ("scripted:down", "ConnectionFailed"),
+        ("scripted:refuses", "ContentFiltered"),
+        ("no-such-model", "UnknownModel"),
+        ("claude-haiku-5-5", "ANTHROPIC_API_KEY is not set"),
+        ("--modle fast", "did you mean '--model'"),
+    ],
+)
+def test_a_failure_is_one_block_of_plain_lines_and_stops_run_all(kernel, model, says):
+    ran = kernel.run(f"%%llm {model} --retries 0\nHello")
+    assert ran.status == "error"
+    assert len(ran.traceback) == 1
+    assert "\n" not in ran.traceback[0]
+    assert says in ran.traceback[0]
+
+
+def test_soft_failures_let_run_all_go_on(kernel):
+    ran = kernel.run("%%llm scripted:refuses --soft\nHello")
+    assert ran.status == "ok"
+    assert "ContentFiltered" in ran.streams
+
+
+def test_a_fallback_is_in_the_receipt(kernel):
+    ran = kernel.run("%%llm scripted:overloaded --retries 0 --fallback scripted:echo\nHello")
+    assert "fell back from scripted:overloaded (overloaded" in ran.text
+    assert ran.facts["fallback_used"] is True
+
+
+def test_every_attempt_is_in_the_frames(kernel):
+    before = kernel.value("len(multimodel_magic.llm.attempts)")
+    kernel.run("%%llm scripted:overloaded --retries 0 --fallback scripted:echo --quiet\nHello")
+    assert kernel.value("len(multimodel_magic.llm.attempts)") == before + 2
+    assert kernel.value("multimodel_magic.llm.df.iloc[-1].model") == "echo"
+
+
+def test_a_conversation_goes_on_only_when_asked_to(kernel):
+    kernel.run("%%llm scripted:echo --quiet\nfirst")
+    kernel.run("%%llm second << scripted:echo --quiet -c\nsecond")
+    kernel.run("%%llm third << scripted:echo --quiet\nthird")
+    assert kernel.value("[m.text for m in second.request.history][0]") == "first"
+    assert kernel.value("len(third.request.history)") == 0
+
+
+def test_extract_gives_the_code_alone(kernel):
+    kernel.run("%%llm code << scripted:echo --quiet -x\n\n```python\nprint(1)\n```\n")
+    assert kernel.value("code") == "print(1)"
+
+
+def test_a_dry_run_asks_nobody(kernel):
+    before = kernel.value("len(multimodel_magic.llm.history)")
+    ran = kernel.run("%%llm scripted:echo -n\nHello")
+    assert "Would ask" in ran.text
+    assert kernel.value("len(multimodel_magic.llm.history)") == before
+
+
+@pytest.mark.parametrize("word", ["", "models", "why", "last", "stats", "history", "doctor"])
+def test_every_report_is_plain_text_and_html(kernel, word):
+    kernel.run("%%llm scripted:echo --quiet\nHello")
+    ran = kernel.run(f"%llm {word}")
+    assert ran.status == "ok"
+    data, _ = ran.shown[0]
+    assert len(data["text/plain"].splitlines()) > 1
+    assert "<" in data["text/html"]
+
+
+@pytest.mark.parametrize("word", ["df", "attempts"])
+def test_the_frames_are_a_word_away(kernel, word):
+    kernel.run("%%llm scripted:echo --quiet\nHello")
+    assert "request_id" in kernel.run(f"%llm {word}").text
+
+
+def test_help_is_the_manual(kernel):
+    assert "--fallback" in kernel.run("%llm help").streams
+
+
+def test_settings_are_defaults(kernel):
+    kernel.run("%config LLMMagics.model = 'scripted:answers'")
+    try:
+        assert "simulated" in kernel.run("%%llm\nHello").text
+    finally:
+        kernel.run("%config LLMMagics.model = ''")
+
+
+def test_an_alias_of_the_users_own_is_a_model(kernel):
+    kernel.run("%config LLMMagics.aliases = {'parrot': 'scripted:echo'}")
+    assert "polly" in kernel.run("%%llm parrot\npolly").text
+
+
+def test_the_kernels_own_loop_serves_on_demand(kernel):
+    kernel.run("%config LLMMagics.event_loop = 'kernel'")
+    try:
+        assert "on your loop" in kernel.run("%%llm scripted:echo\non your loop").text
+        nested = "%%time\nget_ipython().run_cell_magic('llm', 'scripted:echo', 'nested')"
+        assert "nested" in kernel.run(nested).text
+        ran = kernel.run("%%llm scripted:slow\nHello", interrupt_after_s=1.0)
+        assert "Cancelled" in ran.traceback[0]
+    finally:
+        kernel.run("%config LLMMagics.event_loop = 'background'")
+
+
+def test_reset_forgets_the_conversation(kernel):
+    kernel.run("%%llm scripted:echo --quiet\nfirst")
+    kernel.run("%llm reset")
+    kernel.run("%%llm second << scripted:echo --quiet -c\nsecond")
+    assert kernel.value("len(second.request.history)") == 0
+
+
+def test_unloading_and_loading_again_works(kernel):
+    kernel.run("%unload_ext multimodel_magic")
+    assert kernel.run("%%llm scripted:echo\nHello").status == "error"
+    kernel.run("%load_ext multimodel_magic")
+    assert kernel.run("%%llm scripted:echo\nHello").status == "ok"
