@@ -77,8 +77,8 @@ class ByComplexity:
         found = _scorer(self.classifier)(request.prompt)
         tier, why = self._tier(found)
         signals = tuple(
-            Reason(f"signal: {signal.name}", signal.saw, signal.contribution)
-            for signal in found.signals
+            Reason(f"signal: {s.name}", ", ".join(s.words) or f"{s.value:.3g}", s.contribution)
+            for s in found.signals
         )
         reason = Reason(self.name, why, None if found.abstained else found.score)
         return Route((self.tiers.get(tier, ROLES[tier]),), self.name, (*signals, reason))

@@ -26,23 +26,20 @@ _MILLION = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a kind of request may have: at least this role, and at most this price.
+    """What a kind of request may have: at least this quality, and at most this price.
 
     Parameters
     ----------
     floor
-        The lowest role of `LADDER` that will do.
-    ceiling_mtok
-        US dollars per million tokens, input and output in the request's own mix. None: no
-        dearer than the dearest model of the floor's role.
+        The lowest role that will do: with one of `LADDER`, the roles above it will do too. Any
+        other role, alias or model stands for itself.
+    max_cost_usd
+        The most that the request may be estimated to cost, in US dollars. None: no more than
+        the dearest model of the floor's role.
     """
 
     floor: str
-    ceiling_mtok: Decimal | None = None
-
-    def __post_init__(self) -> None:
-        if self.floor not in LADDER:
-            raise UsageError(_unknown("floor", self.floor, LADDER))
+    max_cost_usd: Decimal | None = None
 
 
 def seed_table() -> dict[tuple[str, str], Terms]:
@@ -106,9 +103,9 @@ class ByCostTier:
             return Route((terms.floor,), self.name, (Reason(self.name, what),))
         usage = request.estimated_input_tokens(), self._output_tokens(request)
         offers = self._offers(self.catalogue, terms.floor, usage)
-        ceiling_usd = _ceiling(offers, terms, sum(usage))
-        kept, left_out = _within(offers, ceiling_usd, trusting=terms.ceiling_mtok is None)
-        models = (*(offer.model for offer in kept), *_last_resorts(self.catalogue))
+        kept, left_out = _within(offers, terms.max_cost_usd)
+        last = _last_resorts(self.catalogue) if terms.floor in LADDER else ()
+        models = (*(offer.model for offer in kept), *last)
         if not models:
             whys = "; ".join(f"{out.model}: {out.why}" for out in left_out)
             raise Misconfigured(f"cost: no model for {what}. {whys or 'the role is empty'}")
@@ -135,8 +132,9 @@ class ByCostTier:
         cost_of = self.cost_of or self._listed
         last = _last_resorts(catalogue)
         offers: dict[str, _Offer] = {}
-        for rung, role in enumerate(LADDER[LADDER.index(floor) :]):
-            for name in catalogue.roles.get(role, ()):
+        roles = LADDER[LADDER.index(floor) :] if floor in LADDER else (floor,)
+        for rung, role in enumerate(roles):
+            for name in catalogue.roles.get(role, (role,)):
                 model = catalogue.resolve(name).model
                 full = model.full_name
                 if name not in last and full not in offers:
@@ -172,22 +170,17 @@ class _Offer:
         return f"about ${self.cost_usd:.2g}" if self.cost_usd else "free of charge"
 
 
-def _ceiling(offers: Iterable[_Offer], terms: Terms, tokens: int) -> Decimal:
-    """Return the ceiling of this request in US dollars."""
-    if terms.ceiling_mtok is not None:
-        return terms.ceiling_mtok * tokens / _MILLION
-    known = [o.cost_usd for o in offers if o.of_the_floor and o.cost_usd is not None]
-    return max(known, default=Decimal(0))
-
-
 def _within(
-    offers: Iterable[_Offer], ceiling_usd: Decimal, *, trusting: bool
+    offers: list[_Offer], max_cost_usd: Decimal | None
 ) -> tuple[list[_Offer], tuple[LeftOut, ...]]:
-    """Part the offers; `trusting` keeps the floor's own models whose price is unknown."""
+    """Part the offers by the ceiling, which is by default the dearest one of the floor."""
+    floor = [o.cost_usd for o in offers if o.of_the_floor and o.cost_usd is not None]
+    ceiling_usd = max(floor, default=Decimal(0)) if max_cost_usd is None else max_cost_usd
     kept, left_out = [], []
     for offer in offers:
         if offer.cost_usd is None:
-            fits = trusting and offer.of_the_floor
+            # Not free, but nobody set a limit, and the floor's own role asks for it.
+            fits = max_cost_usd is None and offer.of_the_floor
         else:
             fits = offer.cost_usd <= ceiling_usd
         if fits:

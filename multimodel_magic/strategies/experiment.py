@@ -42,7 +42,8 @@ class Experiment:
     name
         Two experiments of different names deal independently.
     arms
-        Arm -> `Arm(model, share)`, the control first; shares add up to 1.
+        Arm -> `Arm(model, share)`, the control first or by that name; shares add up to 1, and
+        are rounded to whole buckets of 0.01 %.
     salt
         Change it to deal anew under the same name.
     unit
@@ -68,7 +69,7 @@ class Experiment:
     Examples
     --------
     >>> test = Experiment.split("new_model_test", control="balanced", treatment="strong", share=0.1)
-    >>> test.route(Request("Hello", unit="user-3")).arm
+    >>> test.route(Request("Hello", unit="user-13")).arm
     'new_model_test:treatment'
     """
 
@@ -83,17 +84,10 @@ class Experiment:
             raise UsageError("an experiment needs a name")
         if len(self.arms) < 2:  # noqa: PLR2004 - that is what a comparison takes
             raise UsageError(f"{where}: a comparison takes two arms or more")
-        for arm, (model, share) in ((a, (v.model, v.share)) for a, v in self.arms.items()):
-            if not arm or ":" in arm:
-                raise UsageError(f"{where}: {arm!r} cannot name an arm: empty, or with a colon")
-            if not model:
-                raise UsageError(f"{where}: the arm {arm!r} names no model")
-            if isinstance(share, bool) or not 0 <= share <= 1:
-                raise UsageError(f"{where}: the share of {arm!r} is {share!r}; give 0 to 1")
-            if not math.isclose(share * BUCKETS, round(share * BUCKETS), abs_tol=1e-6):
-                raise UsageError(f"{where}: the share of {arm!r} is finer than 0.01 %")
+        for name, arm in self.arms.items():
+            _check_arm(where, name, arm)
         total = math.fsum(arm.share for arm in self.arms.values())
-        if not math.isclose(total, 1, abs_tol=1e-9):
+        if not math.isclose(total, 1, abs_tol=1e-6):
             raise UsageError(f"{where}: the shares add up to {total:g}, not to 1")
 
     @classmethod
@@ -161,14 +155,15 @@ class Experiment:
 
     def probability(self, arm: str) -> float:
         """Return the probability in [0, 1] with which a unit is dealt to an arm."""
-        return round(self.arms[arm].share * BUCKETS) / BUCKETS
+        treatments = self._treatments
+        number = treatments.index(arm) + 1 if arm in treatments else 0
+        return _places(self._sizes).count(number) / BUCKETS
 
     def route(self, request: Request) -> Route:
         """Return the model of the request's arm, with the arm and its probability."""
         arm, index = self._dealt(self.unit_of(request))
         chance = self.probability(arm)
-        what = f"{self.name}: {arm} ({chance:.4g})".replace("(1)", "(always)")
-        reason = Reason("ab", what, index / BUCKETS)
+        reason = Reason("ab", f"{self.name}: {arm} (share {chance:.4g})", index / BUCKETS)
         name = f"{self.name}:{arm}"
         return Route((self.arms[arm].model,), "ab", (reason,), name, chance)
 
@@ -176,13 +171,29 @@ class Experiment:
         """Return the route, or None where the request asks for another experiment."""
         return self.route(request) if request.experiment in {None, self.name} else None
 
+    @property
+    def _treatments(self) -> list[str]:
+        return [arm for arm in self.arms if arm != self.control]
+
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        return tuple(round(self.arms[arm].share * BUCKETS) for arm in self._treatments)
+
     def _dealt(self, unit: str) -> tuple[str, int]:
-        control = self.control
-        treatments = [arm for arm in self.arms if arm != control]
-        sizes = tuple(round(self.arms[arm].share * BUCKETS) for arm in treatments)
         index = bucket(self.name, self.salt, unit)
-        place = _places(sizes)[index]
-        return (treatments[place - 1] if place else control), index
+        place = _places(self._sizes)[index]
+        return (self._treatments[place - 1] if place else self.control), index
+
+
+def _check_arm(where: str, name: str, arm: Arm) -> None:
+    if not name or ":" in name:
+        raise UsageError(f"{where}: {name!r} cannot name an arm: empty, or with a colon")
+    if not arm.model:
+        raise UsageError(f"{where}: the arm {name!r} names no model")
+    if isinstance(arm.share, bool) or not 0 <= arm.share <= 1:
+        raise UsageError(f"{where}: the share of {name!r} is {arm.share!r}; give 0 to 1")
+    if 0 < arm.share < 1 / BUCKETS:
+        raise UsageError(f"{where}: the share of {name!r} is finer than 0.01 %")
 
 
 @lru_cache(maxsize=256)

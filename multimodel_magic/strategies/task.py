@@ -23,7 +23,10 @@ TASKS = {
 }
 """The seed's seven tasks, with the roles that its models had."""
 
-FAMILIES = {"code": ("code_generation", "code_review")}
+FAMILIES = {
+    "code": ("code_generation", "code_review"),
+    "text": ("summarization", "translation", "creative_writing"),
+}
 """A word for several tasks: the seed's YAML says `code` where its table has two."""
 
 
@@ -48,7 +51,7 @@ class ByTask:
         Task or family -> role, alias or model, on top of the seed's seven. A task's own entry
         comes before its family's.
     families
-        Family -> its tasks, on top of `code`.
+        Family -> its tasks, on top of `code` and `text`.
     default
         Where the request names no task and none is inferred.
     infer

@@ -1,0 +1,51 @@
+"""What an experiment showed: arms, outcomes, and intervals that may be looked at every day."""
+
+from multimodel_magic.experiments.abtest import ABTestRouter
+from multimodel_magic.experiments.intervals import (
+    ArmMean,
+    Interval,
+    cautious,
+    difference,
+    half_width,
+    least_units,
+    more_needed,
+    ratio_e_value,
+)
+from multimodel_magic.experiments.results import (
+    METRICS,
+    ArmResult,
+    Difference,
+    Results,
+    SampleRatio,
+    analyze,
+)
+from multimodel_magic.experiments.store import (
+    Assigned,
+    ResultsStore,
+    Store,
+    assigned_from,
+    record_outcome,
+)
+
+__all__ = [
+    "METRICS",
+    "ABTestRouter",
+    "ArmMean",
+    "ArmResult",
+    "Assigned",
+    "Difference",
+    "Interval",
+    "Results",
+    "ResultsStore",
+    "SampleRatio",
+    "Store",
+    "analyze",
+    "assigned_from",
+    "cautious",
+    "difference",
+    "half_width",
+    "least_units",
+    "more_needed",
+    "ratio_e_value",
+    "record_outcome",
+]

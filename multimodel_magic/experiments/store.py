@@ -1,0 +1,156 @@
+"""Who was dealt to which arm, and what came of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeAlias
+
+from multimodel_magic.errors import UsageError
+from multimodel_magic.types import Response
+
+__all__ = ["Assigned", "Outcome", "ResultsStore", "Store", "assigned_from", "record_outcome"]
+
+Outcome: TypeAlias = "Mapping[str, float | None] | float | bool"
+"""A later judgement: `{"success": True, "score": 0.8, ...}`, a score, or whether it was good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """One request that took part in an experiment; `None` means not known (yet).
+
+    The assignment is kept apart from what happened: a fallback answers in another model's name,
+    and its outcome still counts for the arm that the request was dealt to.
+    """
+
+    request_id: str
+    experiment: str
+    arm: str
+    model: str
+    """What the arm asks for."""
+    probability: float
+    """With which the unit was dealt to the arm, in (0, 1], at the time."""
+    unit: str
+    answered_by: str | None = None
+    """`provider:model` that really answered."""
+    succeeded: bool | None = None
+    """Whether there was an answer."""
+    cost_usd: float | None = None
+    latency_s: float | None = None
+    outcome: Mapping[str, float] = field(default_factory=dict)
+
+
+class Store(Protocol):
+    """Where assignments and outcomes are kept: the ledger, or a dictionary."""
+
+    def assigned(self, experiment: str) -> Iterable[Assigned]:
+        """Return every request that was dealt in an experiment, in any order."""
+        ...
+
+    def find(self, request_id: str) -> Assigned | None:
+        """Return a request that was dealt in some experiment, or None."""
+        ...
+
+    def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
+        """Replace the outcome of a request; once done, again is the same."""
+        ...
+
+
+class ResultsStore:
+    """A store in memory: the seed's name, for tests and for those who bring their own ids."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Assigned] = {}
+
+    def assign(self, row: Assigned) -> None:
+        """Remember who was dealt where; the first time counts."""
+        self._rows.setdefault(row.request_id, row)
+
+    def assigned(self, experiment: str) -> tuple[Assigned, ...]:
+        """Return every request that was dealt in an experiment."""
+        return tuple(row for row in self._rows.values() if row.experiment == experiment)
+
+    def find(self, request_id: str) -> Assigned | None:
+        """Return a request that was dealt, or None."""
+        return self._rows.get(request_id)
+
+    def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
+        """Replace the outcome of a request."""
+        self._rows[request_id] = replace(self._rows[request_id], outcome=outcome)
+
+
+def assigned_from(response: Response) -> Assigned | None:
+    """Return how a response took part in an experiment, or None where it did not."""
+    route = response.route
+    if route is None or route.arm is None or not route.models:
+        return None
+    experiment, _, arm = route.arm.rpartition(":")
+    answer, cost_usd = response.answered_by, response.cost_usd
+    return Assigned(
+        response.request_id,
+        experiment,
+        arm,
+        route.models[0],
+        route.arm_probability or 1.0,
+        response.request.unit or response.request_id,
+        None if answer is None else answer.name,
+        response.succeeded,
+        None if cost_usd is None else float(cost_usd),
+        response.latency_s,
+    )
+
+
+def record_outcome(store: Store, request_id: str, outcome: Outcome) -> bool:
+    """Keep what came of a request; said twice it counts once, and it may come late.
+
+    Parameters
+    ----------
+    store
+        Where the request was remembered.
+    request_id
+        The request's id.
+    outcome
+        A mapping of numbers: `success` (0 or 1), `score`, and measures of your own; `cost_usd`
+        and `latency_s` replace what was measured. A bool alone is the success, a number the
+        score. A later outcome adds to an earlier one and corrects it, key by key.
+
+    Returns
+    -------
+    bool
+        Whether it changed anything.
+
+    Raises
+    ------
+    UsageError
+        For an id that took part in no experiment, and for what is no number.
+    """
+    row = store.find(request_id)
+    if row is None:
+        raise UsageError(
+            f"no request {request_id!r} took part in an experiment here; ids are in llm.df"
+        )
+    merged = {**row.outcome, **_numbers(request_id, outcome)}
+    if merged == row.outcome:
+        return False
+    store.keep_outcome(request_id, merged)
+    return True
+
+
+def _numbers(request_id: str, outcome: Outcome) -> dict[str, float]:
+    if isinstance(outcome, bool):
+        return {"success": float(outcome)}
+    if isinstance(outcome, int | float):
+        outcome = {"score": outcome}
+    if not isinstance(outcome, Mapping):
+        raise UsageError(f"outcome of {request_id}: give numbers by name, not {outcome!r}")
+    numbers = {}
+    for name, value in outcome.items():
+        if value is None:
+            continue
+        if not isinstance(value, bool | int | float) or not math.isfinite(value):
+            raise UsageError(f"outcome of {request_id}: {name} is {value!r}; give a number")
+        if name == "success" and value not in {0, 1}:
+            raise UsageError(f"outcome of {request_id}: success is {value!r}; give 0 or 1")
+        numbers[str(name)] = float(value)
+    return numbers
