@@ -56,11 +56,13 @@ _HUGE = re.compile(
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _LABEL = re.compile(r"(?<!\\)\\label\{[^{}]*\}")
 _ENVIRONMENT = re.compile(r"\\begin\{([a-zA-Z]{1,20}\*?)\}")
-# The whole text is parsed in linear time, but hostile text costs up to 10 us a character. These
-# bound what a paint can cost; real answers stay far below.
+# Hostile text costs up to 10 us a character, and more within one paragraph. These bound what a
+# paint can cost; real answers stay far below.
 _MOST_CHARS, _MOST_LINES, _MOST_MARKS = 1_000_000, 20_000, 20_000
+_MOST_MARKS_TOGETHER = 3_000
 _MATH_CHARS, _MATH_LINES, _MOST_FORMULAS = 2_000, 100, 500
 _ADDRESS = re.compile(r"://|www\.|@")
+_WORD = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{2,}\s")
 _MARKS = re.compile(r"[\[\]!*_~`<&$\\]")
 # C0 and C1 controls except tab and newline (terminal escapes), and lone surrogates (not UTF-8).
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -187,7 +189,7 @@ def _last_block(tokens: Sequence[Token], last_line: int) -> tuple[int, int]:
 
 
 def _fresh_environment(*, final: bool) -> dict[str, Any]:
-    return {"final": final, "marks": 0, "formulas": 0, "links": 0}
+    return {"final": final, "marks": 0, "sought": 0, "formulas": 0, "links": 0}
 
 
 @cache
@@ -214,11 +216,15 @@ def _may_link(url: str) -> bool:
 
 
 def _costly_text(state: StateCore) -> None:
-    """Leave paragraphs unparsed once the answer's marks are more than any real answer has."""
+    """Leave a paragraph unparsed where marks are more than any real answer has.
+
+    markdown-it matches pairs of `*` in quadratic time: 13,000 in one paragraph took 0.25 s.
+    """
     for token in state.tokens:
         if token.type == "inline":
-            state.env["marks"] += len(_MARKS.findall(token.content))
-            if state.env["marks"] > _MOST_MARKS:
+            marks = len(_MARKS.findall(token.content))
+            state.env["marks"] += marks
+            if marks > _MOST_MARKS_TOGETHER or state.env["marks"] > _MOST_MARKS:
                 token.type = "unparsed"
 
 
@@ -244,12 +250,14 @@ def _formula_at(text: str, start: int) -> str | None:
 
 
 def _dollars_at(text: str, start: int) -> str | None:
-    """Find `$x$` by pandoc's rule, so that "$5 or $10" stays money."""
+    """Find `$x$` by pandoc's rule, so that "$5 or $10" stays money; so does "$5 or US$ 7"."""
     end = text.find("$", start + 1, start + _MATH_CHARS)
     while end > 0 and text[end - 1] == "\\":
         end = text.find("$", end + 1, start + _MATH_CHARS)
     inner = text[start + 1 : end] if end > 0 else ""
     if not inner or inner != inner.strip() or text[end + 1 : end + 2].isdigit():
+        return None
+    if inner[0].isdigit() and _WORD.search(inner):
         return None
     return text[start : end + 1]
 
@@ -262,9 +270,10 @@ def _math_block(
 ) -> bool:
     """Take a formula that fills whole lines out of the markdown."""
     closing = None if state.is_code_block(start) else _closing_of(_line(state, start))
-    if closing is None:
+    if closing is None or state.env["sought"] > _MOST_LINES:
         return False
     for number in range(start, min(end, start + _MATH_LINES)):
+        state.env["sought"] += 1
         line = _line(state, number).rstrip()
         if not line or state.sCount[number] < state.blkIndent:
             return False
@@ -298,7 +307,8 @@ def _push_math(state: StateBlock, start: int, end: int) -> bool:
 # --- rendering
 
 _Environment: TypeAlias = MutableMapping[str, Any]
-"""What a parse carries along: `final`, and counts of `marks`, `formulas` and open `links`."""
+"""What a parse carries along: `final`, and counts: `marks`, lines `sought` for a formula's end,
+`formulas` and open `links`."""
 
 
 @dataclass(frozen=True, slots=True)
