@@ -1,0 +1,184 @@
+"""The words that `scoring` listens for, by signal, in the languages it reads.
+
+Whole words only, with the inflections that occur, lower case; a word belongs to one signal.
+Written by hand: nothing here is taken from a data set. English first, then German, French,
+Spanish, Italian, Portuguese, Dutch, Russian, and a few stems for scripts without spaces.
+"""
+
+from __future__ import annotations
+
+__all__ = ["KNOWN", "STEMS", "WORDS"]
+
+_TEXT: dict[str, str] = {
+    "proof": """
+        prove proves proved proving proven proof proofs disprove disproves disproved refute refutes
+        theorem theorems lemma corollary conjecture conjectures hypothesis axiom axioms
+        contradiction induction counterexample counterexamples undecidable decidable riemann beweis
+        beweise beweisen beweist bewiesen widerlege widerlegen satz vermutung annahme prouve prouver
+        prouvez prouvons preuve démontre démontrer démontrez démontrons démonstration théorème
+        réfute réfuter demuestra demostrar demuestre demuéstrame demostración prueba probar teorema
+        conjetura dimostra dimostrare dimostri dimostrazione provare provar demonstre demonstrar
+        demonstração bewijs bewijzen stelling докажи докажите доказать доказательство теорема
+        опровергни
+    """,
+    "reasoning": """
+        analyze analyzes analyzed analyzing analyse analyses analysed analysing analysis compare
+        compares compared comparing comparison evaluate evaluates evaluated evaluating evaluation
+        synthesize synthesise synthesis explain explains explaining explanation justify justifies
+        justified justification derive derives derived deriving derivation deduce deduces infer
+        infers inferred inference reason reasoning argue argues argument assess assessing critique
+        criticize investigate diagnose debug design designing architect optimize optimise optimizing
+        refactor refactoring plan planning strategy strategies tradeoff tradeoffs interpret
+        interpretation demonstrate verify solve solves solving determine estimate rigorous
+        rigorously implications consequences erkläre erklären erklärt begründe begründen analysiere
+        analysieren vergleiche vergleichen bewerte bewerten zeige zeigen untersuche untersuchen
+        entwirf entwerfen löse lösen berechne berechnen explique expliquer expliquez justifie
+        justifier analyser analysez comparer comparez évalue évaluer montre montrer montrez résous
+        résoudre résolvez calcule calculer calculez déduire déduis conçois concevoir explica
+        explicar explique analiza analizar compara comparar evalúa evaluar justifica justificar
+        resuelve resolver calcula calcular deduce diseña diseñar spiega spiegare analizza analizzare
+        confronta confrontare risolvi risolvere explicar analise analisar avalie resolva verklaar
+        vergelijk объясни объяснить сравни проанализируй реши решить обоснуй
+    """,
+    "question": """
+        who whom whose when where wer wen wem wessen wann wo qui quand où quién quiénes cuándo dónde
+        chi quando dove quem onde wie waar wanneer кто когда где
+    """,
+    "why": """
+        why how warum wieso weshalb pourquoi comment cómo perché como waarom hoe почему как
+    """,
+    "negation": """
+        not no never none nor neither cannot without except unless isn't doesn't don't didn't wasn't
+        aren't won't can't couldn't shouldn't wouldn't false incorrect wrong nicht kein keine keinen
+        niemals ohne außer weder ne pas jamais sans aucun aucune ni nunca sin ningún ninguna salvo
+        non senza mai sem não niet geen zonder не без никогда
+    """,
+    "comparison": """
+        more less than fewer greater larger smaller higher lower better worse faster slower older
+        younger longer shorter cheaper twice thrice half double triple times most same different
+        difference versus vs mehr weniger als größer kleiner doppelt plus moins double moitié mayor
+        menor más menos doble maggiore minore più meno больше меньше
+    """,
+    "connective": """
+        if when whenever because therefore thus hence since however although though but so then
+        after before until during while whether suppose assume assuming given otherwise provided let
+        instead despite wenn falls weil daher deshalb jedoch obwohl aber dann nachdem bevor während
+        sei seien angenommen si parce donc cependant bien mais puis alors après avant pendant soit
+        supposons porque entonces pero aunque después antes mientras sea supongamos se perché quindi
+        però sebbene dopo prima mentre omdat dus maar если потому поэтому но пусть
+    """,
+    "constraint": """
+        must should shall may exactly only least respectively satisfy satisfies satisfying such
+        ensure ensures avoid using required requirement requirements constraint constraints each
+        every all any both either total always maximum minimum limit format strictly words sentences
+        bullet bullets json csv table schema paragraphs muss müssen soll sollen genau nur mindestens
+        höchstens jede jeder jedes alle doit doivent exactement seulement moins chaque tous toutes
+        debe deben exactamente sólo solamente cada todos todas deve devono esattamente ogni tutti
+        должен ровно только каждый все
+    """,
+    "steps": """
+        step steps first firstly second secondly third thirdly finally lastly next stepwise schritt
+        schritte zuerst schließlich étape étapes d'abord ensuite enfin paso pasos primero luego
+        finalmente passo passi infine шаг шаги сначала затем
+    """,
+    "maths": """
+        integer integers equation equations polynomial polynomials triangle triangles circle
+        probability probabilities matrix matrices prime primes vector vectors derivative integral
+        integrals sequence sequences root roots perimeter divisible modulo sum product ratio frac
+        sqrt log cos sin tan infinitely infinite rational irrational continuous differentiable
+        convergent converges diverges eigenvalue eigenvalues determinant permutation permutations
+        combinatorics topology manifold algebra algebraic geometry isomorphic isomorphism bijection
+        injective surjective zahl zahlen primzahl primzahlen gleichung gleichungen unendlich
+        wahrscheinlichkeit wurzel dreieck stetig irrational ganze nombre nombres premier premiers
+        équation équations infinité probabilité racine irrationnel irrationnelle fonction entier
+        entiers triangle número números primo primos ecuación ecuaciones infinitos probabilidad raíz
+        irracional numero numeri primi equazione infiniti probabilità radice irrazionale простых
+        чисел число уравнение вероятность бесконечно
+    """,
+    "code": """
+        def lambda elif self async await printf println console const var struct enum void
+        boolean int str func fn impl struct typedef nullptr null undefined python javascript
+        typescript java rust golang kotlin haskell sql regex algorithm algorithms recursion
+        recursive api apis backend frontend database endpoint docker kubernetes compiler segfault
+        traceback stacktrace exception exceptions multithreaded concurrency thread threads mutex
+        deadlock unittest pytest git code function functions method methods script program programs
+        programming array arrays dictionary tuple tuples string strings funktion programm
+        programmiere fonctions programme código función programa codice funzione программа функция
+        код
+    """,
+    "data": """
+        dataframe dataframes pandas numpy sklearn pytorch tensorflow keras dask regression logistic
+        classifier classification clustering cluster pca dataset datasets overfitting underfitting
+        regularization regularisation hyperparameter hyperparameters validation variance bias
+        covariance correlation correlated confidence interval bayesian posterior likelihood gradient
+        backpropagation transformer embedding embeddings neural outlier outliers imputation
+        confounder confounding causal forecasting forecast anova heteroscedasticity
+        heteroskedasticity bootstrap sampling statistically distribution distributions metric
+        metrics auc precision recall
+    """,
+    "example": """
+        example examples instance beispiel exemple ejemplo esempio пример
+    """,
+    "person": """
+        i he she they we my his her their him them us our himself herself themselves i'm i've ich er
+        sie wir mein sein ihr il elle nous mon son leur él ella nosotros su mi lui noi suo loro он
+        она они мы
+    """,
+    "chore": """
+        translate translates translation synonym synonyms antonym spell spelling rephrase reword
+        capitalize lowercase uppercase typo typos grammar greeting haiku joke emoji übersetze
+        übersetzen traduis traduire traduce traducir traduci переведи
+    """,
+    "greeting": """
+        hi hello hey thanks thank thx ty bye goodbye ok okay yes yep cool great nice welcome cheers
+        morning evening please sorry lol hallo danke tschüss bitte ja nein bonjour salut merci hola
+        gracias adiós ciao grazie olá obrigado obrigada привет спасибо
+    """,
+}
+
+# Found inside a word, since these scripts write no spaces. Only looked for in such text.
+STEMS: dict[str, str] = {
+    "证明": "proof",
+    "證明": "proof",
+    "証明": "proof",
+    "증명": "proof",
+    "定理": "proof",
+    "解释": "reasoning",
+    "分析": "reasoning",
+    "比較": "reasoning",
+    "比较": "reasoning",
+    "説明": "reasoning",
+    "설명": "reasoning",
+    "为什么": "why",
+    "なぜ": "why",
+    "代码": "code",
+    "関数": "code",
+    "函数": "code",
+    "你好": "greeting",
+    "谢谢": "greeting",
+    "ありがとう": "greeting",
+    "こんにちは": "greeting",
+}
+
+# Enough to say that a text is in a language that is read here, though no signal fired.
+_FUNCTION_WORDS = """
+    the a an of in on at by for with from to is are was were be do does did what what's which that
+    this it you your me can could would will write give tell make name list
+    der die das ein eine und ist sind was welche mir den von mit für auf
+    le la les un une des du de et est sont que quel quelle quelles pour dans sur avec
+    el los las una y es son qué cuál para con en por il lo gli e sono che di per o os as é um uma
+    het een en zijn wat и в на что это
+"""
+
+
+def _by_word() -> dict[bytes, str]:
+    """Turn the lists into one look-up; of a word in two lists the first one counts."""
+    found: dict[bytes, str] = {}
+    for signal, text in _TEXT.items():
+        for word in text.split():
+            found.setdefault(word.encode(), signal)
+    return found
+
+
+WORDS: dict[bytes, str] = _by_word()
+KNOWN: frozenset[bytes] = frozenset(WORDS) | frozenset(_FUNCTION_WORDS.encode().split())

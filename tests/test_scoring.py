@@ -1,0 +1,188 @@
+import math
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multimodel_magic import scoring
+from multimodel_magic.scoring import complexity, score, seed_complexity
+from multimodel_magic.scoring_weights import KNOTS, WEIGHTS
+from multimodel_magic.scoring_words import WORDS
+
+SIMPLE, COMPLEX = 0.3, 0.7
+
+PASTED = """can you make this faster
+def total(rows):
+    out = 0
+    for row in rows:
+        out = out + row["price"] * row["n"]
+    return out
+"""
+
+
+def fired(prompt: str) -> set[str]:
+    return {signal.name for signal in complexity(prompt).signals}
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Prove the Riemann hypothesis",
+        "Is P = NP?",
+        "Beweise, dass es unendlich viele Primzahlen gibt.",
+        "Bitte beweise den Satz von Fermat",
+        "Démontrer que la racine carrée de 2 est irrationnelle",
+        "Prouve le théorème de Pythagore",
+        "Demuestra que hay infinitos números primos",
+        "Докажи, что простых чисел бесконечно много",
+        "证明存在无穷多个素数",
+        "Proving convergence of this series",
+        PASTED,
+        PASTED.replace("can you make this faster\n", ""),
+        f"```python\n{PASTED}```",
+        "Compare gradient boosting and random forests on small tabular datasets",
+    ],
+)
+def test_hard_prompts_do_not_go_to_the_cheapest_tier(prompt):
+    assert score(prompt) >= SIMPLE
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["thanks!", "Thank you", "what's 2+2", "What is 2 + 2?", "hello", "Hi!", "danke", "merci",
+     "ok", "12*7=", "谢谢"],
+)  # fmt: skip
+def test_small_talk_and_small_sums_go_to_the_cheapest_tier(prompt):
+    assert score(prompt) < SIMPLE
+
+
+@pytest.mark.parametrize("word", ["strengthen", "missteps", "Athens", "dysfunctional"])
+def test_words_inside_words_fire_nothing(word):
+    found = complexity(f"{word}")
+    assert found.signals == ()
+    assert found.abstained
+    assert "steps" not in fired(f"We {word} the plan")
+
+
+def test_what_cannot_be_read_gets_the_middle_tier_and_says_so():
+    for prompt in ("", "   ", "???", "\U0001f937", "zxqv blorp"):
+        found = complexity(prompt)
+        assert found.abstained
+        assert found.score == 0.5
+
+
+def test_a_prompt_that_was_read_is_not_an_abstention():
+    assert not complexity("thanks!").abstained
+    assert not complexity("Write a haiku about rain").abstained
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("Prove the Riemann hypothesis", 0.0),
+        ("strengthen the missteps", 0.25),
+        ("Athens", 0.25),
+        ("authenticate", 0.25),
+        ("Compare this function, then list the steps", 0.75),
+        ("ANALYZE " + "x" * 2000 + "```then", 1.0),
+        ("x" * 2000, 0.0),
+        ("x" * 2001, 0.25),
+        ("FUNCTION", 0.0),
+    ],
+)
+def test_the_seed_is_kept_to_the_letter(prompt, expected):
+    assert seed_complexity(prompt) == expected
+
+
+def test_the_explanation_adds_up_to_the_score():
+    found = complexity(PASTED)
+    raw = sum(signal.contribution for signal in found.signals)
+    assert found.score == pytest.approx(scoring.calibrated(raw), abs=1e-9)
+    for signal in found.signals:
+        assert signal.contribution == pytest.approx(signal.value * signal.weight)
+
+
+def test_signals_are_sorted_by_the_size_of_their_contribution():
+    sizes = [abs(signal.contribution) for signal in complexity(PASTED).signals]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_signals_name_the_words_that_fired_them():
+    signals = {
+        signal.name: signal for signal in complexity("Prove it, don't just explain!").signals
+    }
+    assert signals["proof"].words == ("prove",)
+    assert signals["reasoning"].words == ("explain",)
+    assert signals["negation"].words == ("don't",)
+
+
+def test_a_greeting_counts_only_where_it_is_all_there_is():
+    assert "greeting" in fired("Hello there!")
+    assert "greeting" not in fired("Hello, please prove that every bounded sequence converges")
+
+
+def test_code_is_seen_with_and_without_fences():
+    assert "pasted_code" in fired(PASTED)
+    assert "pasted_code" in fired("```\nSELECT 1;\n```")
+    assert "pasted_code" not in fired("I return the books (two of them), then I go")
+
+
+def test_option_letters_and_headers_change_little():
+    bare = "Which gas do plants take in during photosynthesis?"
+    dressed = f"Question: {bare}\nAnswer:"
+    assert abs(score(bare) - score(dressed)) < 0.1
+
+
+def test_german_capitals_are_no_names():
+    assert "names" not in fired("Der Hund und die Katze sitzen in dem Garten vor dem Haus")
+
+
+@pytest.mark.parametrize(
+    ("english", "other"),
+    [
+        ("Explain why the sky is blue", "Erkläre, warum der Himmel blau ist"),
+        ("Explain why the sky is blue", "Explique pourquoi le ciel est bleu"),
+        ("Prove that there are infinitely many primes", "Dimostra che ci sono infiniti primi"),
+    ],
+)
+def test_another_language_scores_much_the_same(english, other):
+    assert score(other) == pytest.approx(score(english), abs=0.25)
+
+
+def test_every_signal_has_a_weight_and_every_word_a_signal():
+    assert set(WEIGHTS) == set(scoring.SIGNALS)
+    assert set(WORDS.values()) <= set(WEIGHTS)
+    assert list(KNOTS) == sorted(set(KNOTS))
+    assert all(math.isfinite(weight) for weight in WEIGHTS.values())
+
+
+@given(st.text())
+def test_any_text_gets_a_score_between_0_and_1(prompt):
+    found = complexity(prompt)
+    assert 0 <= found.score <= 1
+    assert found.score == score(prompt)
+    assert found.abstained == (not found.signals and found.score == 0.5) or found.signals == ()
+
+
+@given(st.floats(-50, 50), st.floats(-50, 50))
+def test_calibration_keeps_the_order(one, other):
+    low, high = sorted((one, other))
+    assert scoring.calibrated(low) <= scoring.calibrated(high)
+
+
+@pytest.mark.parametrize("prompt", ["\ud800 broken", "a" * 100_000, "[" * 50_000, "\n- " * 20_000])
+def test_odd_and_huge_texts_are_scored_in_bounded_time(prompt):
+    begin = time.perf_counter()
+    assert 0 <= complexity(prompt).score <= 1
+    assert time.perf_counter() - begin < 0.1
+
+
+def test_the_same_prompt_scores_the_same_in_another_process():
+    code = (
+        "from multimodel_magic.scoring import complexity;print(repr(complexity('Prove P, then 2')))"
+    )
+    runs = {subprocess.check_output([sys.executable, "-c", code]) for _ in range(2)}
+    assert runs == {repr(complexity("Prove P, then 2")).encode() + b"\n"}

@@ -1,0 +1,297 @@
+# /// script
+# dependencies = ["numpy", "pandas", "pyarrow"]
+# ///
+"""Fit, validate and write the weights of `multimodel_magic.scoring`.
+
+    python tools/fit_complexity.py DATA            validate across sources, then write the weights
+    python tools/fit_complexity.py DATA --check    refit and compare with the shipped file
+
+DATA holds prompts.parquet, outcomes.parquet and pairs.json, made from
+  ulab-uiuc/LLMRouter @ 4e7a7969 (MIT; 13 tasks, 9 models),
+  WildEval/ZeroEval @ 8c1485ed (Apache-2.0; MATH level 5, 42 models),
+  lm-sys/RouteLLM @ 0b64fdaf (Apache-2.0; a slice of MMLU, 2 models).
+Nothing else is read but `everyday_prompts.txt` beside this file, which we wrote.
+
+Method. Every signal has a sign and a prior weight that we set by hand (PRIOR). The data may move
+them: ridge towards the prior, the sign kept, at least a quarter of the prior kept, because a
+freer fit on these sources does not carry over to a source it has not seen (the table shows it).
+The label is the difficulty of a prompt within its source: one minus the mean score of all models,
+standardised, so that no source's level or format is learnt. Each source weighs the same. Then the
+raw score is mapped to its share of a mixture: each source alike, everyday prompts a quarter.
+Everything is deterministic; numpy only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from multimodel_magic import scoring
+
+HERE = Path(__file__).parent
+TARGET = HERE.parent / "multimodel_magic" / "scoring_weights.py"
+PRIOR = {
+    # What the text asks for: seldom in the data, so these stay near what we set.
+    "proof": 1.6,
+    "reasoning": 0.8,
+    "data": 0.8,
+    "code": 0.6,
+    "pasted_code": 0.6,
+    "formula": 0.6,
+    "maths": 0.4,
+    "why": 0.4,
+    "question": 0.6,
+    "steps": 0.5,
+    "items": 0.8,
+    "constraint": 0.3,
+    "example": 0.6,
+    # How much there is to keep in mind.
+    "length": 1.0,
+    "person": 0.7,
+    "negation": 0.8,
+    "comparison": 0.4,
+    "connective": 0.4,
+    "names": 0.3,
+    "clauses": 0.2,
+    "numbers": 0.1,
+    "rare": 0.1,
+    # What any model can do.
+    "chore": -0.5,
+    "greeting": -1.5,
+    "small_sum": -1.5,
+}
+FLOOR = 0.25
+PENALTY = 10.0
+SWEEPS = 400
+EVERYDAY_SHARE = 0.25
+STEPS = 20
+FAMILIES = {
+    "routellm_mmlu_gold": "mmlu",
+    "llmrouter_mmlu": "mmlu",
+    "zeroeval_mathl5": "mathematics",
+    "llmrouter_math": "mathematics",
+    "llmrouter_gsm8k": "mathematics",
+    "llmrouter_arc_challenge": "school questions",
+    "llmrouter_openbook_qa": "school questions",
+    "llmrouter_commonsense_qa": "school questions",
+    "llmrouter_natural_qa": "trivia",
+    "llmrouter_trivia_qa": "trivia",
+    "llmrouter_mbpp": "code",
+    "llmrouter_human_eval": "code",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A weak and a strong model on one source."""
+
+    group: str
+    source: str
+    rows: np.ndarray
+    gain: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The prompts with what was measured on them, row by row."""
+
+    prompts: list[str]
+    source: np.ndarray
+    signals: np.ndarray
+    difficulty: np.ndarray
+    pairs: list[Pair]
+
+    @property
+    def family(self) -> np.ndarray:
+        """The family of sources of each row."""
+        return np.array([FAMILIES.get(name, name) for name in self.source])
+
+
+def load(folder: Path) -> Data:
+    """Read the data folder and measure every prompt."""
+    prompts = pd.read_parquet(folder / "prompts.parquet")
+    outcomes = pd.read_parquet(folder / "outcomes.parquet")
+    source = prompts.bench.to_numpy(dtype=str)
+    keys = pd.MultiIndex.from_frame(prompts[["bench", "pid"]])
+    mean = outcomes.groupby(["bench", "pid"]).score.mean().reindex(keys).to_numpy(float)
+    signals = np.array([scoring.read(text).measured for text in prompts.prompt])
+    rows = pd.Series(np.arange(len(prompts)), index=keys)
+    specs = json.loads((folder / "pairs.json").read_text())
+    pairs = [read_pair(spec, outcomes, rows) for spec in specs]
+    return Data(prompts.prompt.tolist(), source, signals, within(1 - mean, source), pairs)
+
+
+def read_pair(spec: dict[str, str], outcomes: pd.DataFrame, rows: pd.Series) -> Pair:
+    """Look up what the strong model gains over the weak one on each prompt of a source."""
+    here = outcomes[outcomes.bench == spec["bench"]]
+    table = here.pivot_table(index="pid", columns="model", values="score")
+    table = table[[spec["weak"], spec["strong"]]].dropna()
+    at = rows.loc[spec["bench"]].loc[table.index].to_numpy()
+    gain = (table[spec["strong"]] - table[spec["weak"]]).to_numpy(float)
+    return Pair(spec["group"], spec["bench"], at, gain)
+
+
+def within(values: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Standardise within each source, so that only differences inside it are left."""
+    out = np.zeros_like(values, dtype=float)
+    for name in np.unique(source):
+        here = source == name
+        out[here] = (values[here] - values[here].mean()) / (values[here].std() or 1.0)
+    return out
+
+
+def centred(values: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Subtract each source's mean, column by column."""
+    out = values.astype(float).copy()
+    for name in np.unique(source):
+        out[source == name] -= values[source == name].mean(axis=0)
+    return out
+
+
+def fit(data: Data, keep: np.ndarray, penalty: float = PENALTY) -> np.ndarray:
+    """Fit weights on the kept rows: ridge towards the prior, signs kept; prior's own unit."""
+    prior = np.array([PRIOR[name] for name in scoring.SIGNALS])
+    source = data.source[keep]
+    names, counts = np.unique(source, return_counts=True)
+    share = 1 / counts[np.searchsorted(names, source)] / len(names)
+    x = centred(data.signals[keep], source)
+    gram = (x * share[:, None]).T @ x
+    aim = (x * share[:, None]).T @ data.difficulty[keep]
+    # The prior says only directions and proportions; its strength is this one number.
+    strength = abs(float(prior @ aim) / float(prior @ gram @ prior))
+    anchor = penalty * (np.diag(gram) + 1e-6)
+    gram = gram + np.diag(anchor)
+    aim = aim / strength + anchor * prior
+    weights = prior.copy()
+    for _ in range(SWEEPS):
+        for k in range(len(weights)):
+            free = weights[k] + (aim[k] - gram[k] @ weights) / gram[k, k]
+            weights[k] = np.sign(prior[k]) * max(free * np.sign(prior[k]), FLOOR * abs(prior[k]))
+    return weights
+
+
+def apgr(score: np.ndarray, gain: np.ndarray) -> float:
+    """Area under PGR(share sent to the strong model), ties in expectation; random is 0.5."""
+    order = np.argsort(-score, kind="stable")
+    ordered = score[order]
+    last = np.r_[ordered[1:] != ordered[:-1], True]
+    x = np.r_[0.0, (np.flatnonzero(last) + 1) / len(score)]
+    y = np.r_[0.0, np.cumsum(gain[order])[last]] / gain.sum()
+    return float(np.trapezoid(y, x))
+
+
+def by_group(data: Data, score_of: dict[str, np.ndarray]) -> pd.Series:
+    """Mean APGR of each group; `score_of` holds the scores of all rows by held-out source."""
+    rows = [(pair.group, apgr(score_of[pair.source][pair.rows], pair.gain)) for pair in data.pairs]
+    return pd.DataFrame(rows, columns=["group", "apgr"]).groupby("group", sort=False).apgr.mean()
+
+
+def held_out(data: Data, block: np.ndarray, penalty: float = PENALTY) -> pd.Series:
+    """Score each source with weights that were fitted without its block of sources."""
+    score_of: dict[str, np.ndarray] = {}
+    for name in np.unique(block):
+        raw = data.signals @ fit(data, block != name, penalty)
+        score_of.update(dict.fromkeys(np.unique(data.source[block == name]), raw))
+    return by_group(data, score_of)
+
+
+def one_score(data: Data, score: np.ndarray) -> pd.Series:
+    """Evaluate one score for all sources."""
+    return by_group(data, dict.fromkeys(np.unique(data.source), score))
+
+
+def calibrate(data: Data, weights: np.ndarray) -> list[float]:
+    """Find the raw scores at equal shares of the reference mixture."""
+    lines = (HERE / "everyday_prompts.txt").read_text(encoding="utf-8").splitlines()
+    everyday = [line for line in lines if line and not line.startswith("#")]
+    extra = np.array([scoring.read(text).measured for text in everyday]) @ weights
+    names, counts = np.unique(data.source, return_counts=True)
+    per_row = (1 - EVERYDAY_SHARE) / counts[np.searchsorted(names, data.source)] / len(names)
+    raw = np.r_[data.signals @ weights, extra]
+    share = np.r_[per_row, np.full(len(extra), EVERYDAY_SHARE / len(extra))]
+    order = np.argsort(raw, kind="stable")
+    middle = np.cumsum(share[order]) - share[order] / 2
+    knots = np.interp(np.linspace(0, 1, STEPS + 1), middle, raw[order])
+    for k in range(1, len(knots)):
+        # Equal raw scores at the low end would make an empty step.
+        knots[k] = max(knots[k], knots[k - 1] + 0.01)
+    return [round(float(knot), 4) for knot in knots]
+
+
+def render(weights: np.ndarray, knots: list[float]) -> str:
+    """Write the module that ships."""
+    lines = [
+        f'    "{name}": {weight:.4f},'
+        for name, weight in zip(scoring.SIGNALS, weights, strict=True)
+    ]
+    numbers = [f"    {knot:.4f}," for knot in knots]
+    return "\n".join([*HEADER, *lines, "}", *MIDDLE, *numbers, ")", ""])
+
+
+HEADER = (
+    '"""Weights of the signals of `scoring`, and how raw scores map to [0, 1].',
+    "",
+    "Made by tools/fit_complexity.py; do not edit. Fitted on ulab-uiuc/LLMRouter @ 4e7a7969 (MIT),",
+    "WildEval/ZeroEval @ 8c1485ed (Apache-2.0) and lm-sys/RouteLLM @ 0b64fdaf (Apache-2.0).",
+    '"""',
+    "",
+    "from __future__ import annotations",
+    "",
+    '__all__ = ["KNOTS", "WEIGHTS"]',
+    "",
+    "WEIGHTS: dict[str, float] = {",
+)
+MIDDLE = (
+    '"""What one unit of a signal adds to the raw score."""',
+    "",
+    "KNOTS: tuple[float, ...] = (",
+)
+
+
+def validate(data: Data) -> None:
+    """Print how well it does on sources that it was not fitted on, beside the baselines."""
+    prior = np.array([PRIOR[name] for name in scoring.SIGNALS])
+    everything = np.ones(len(data.source), dtype=bool)
+    table = pd.DataFrame(
+        {
+            "seed": one_score(data, np.array([scoring.seed_complexity(t) for t in data.prompts])),
+            "length": one_score(data, np.array([float(len(text)) for text in data.prompts])),
+            "prior": one_score(data, data.signals @ prior),
+            "source out": held_out(data, data.source),
+            "family out": held_out(data, data.family),
+            "freer fit, source out": held_out(data, data.source, PENALTY / 300),
+            "shipped (in sample)": one_score(data, data.signals @ fit(data, everything)),
+            "true difficulty": one_score(data, data.difficulty),
+        }
+    )
+    table.loc["mean"] = table.mean()
+    print(table.round(3).to_string())
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    options = parser.parse_args()
+    data = load(options.data)
+    weights = fit(data, np.ones(len(data.source), dtype=bool)).round(4)
+    text = render(weights, calibrate(data, weights))
+    if options.check:
+        same = TARGET.read_text() == text
+        print("the shipped weights are reproduced" if same else "the shipped weights differ")
+        return 0 if same else 1
+    validate(data)
+    TARGET.write_text(text)
+    print(f"wrote {TARGET}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
