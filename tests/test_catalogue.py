@@ -247,3 +247,7 @@ def test_any_text_resolves_or_is_unknown_and_always_the_same(name: str) -> None:
 def test_provider_and_model_come_back_as_they_were_named(name: str, mark: str) -> None:
     provider = KNOWN[name].provider
     assert full(f"{provider}{mark}{name}") == f"{provider}:{name}"
+
+
+def test_a_provider_of_one_model_stands_for_it():
+    assert Catalogue().resolve("local").model.full_name == "local:smollm2"

@@ -98,8 +98,9 @@ class Catalogue:
         """Find the model that a name means, and the provider that serves it.
 
         In this order: `provider:model` (or `provider/model`), aliases, roles (the first model
-        whose provider is usable, else the first), known models, `name:tag` and library names of
-        Ollama, families (`claude-...`, `gpt-7`) with a notice.
+        whose provider is usable, else the first), known models, a provider of one known model
+        (`local`), `name:tag` and library names of Ollama, families (`claude-...`, `gpt-7`)
+        with a notice.
 
         Raises
         ------
@@ -146,7 +147,13 @@ class Catalogue:
             return self._resolve(self.aliases[name], (*seen, name))
         if name in self.roles:
             return self._role(name, seen)
-        return self._listed(name) or self._of_ollama(name) or self._of_a_family(name)
+        found = self._listed(name) or self._only_model_of(name) or self._of_ollama(name)
+        return found or self._of_a_family(name)
+
+    def _only_model_of(self, provider: str) -> Resolved | None:
+        """Let `local` stand for its one model."""
+        models = [model for model in KNOWN.values() if model.provider == provider]
+        return Resolved(models[0]) if len(models) == 1 else None
 
     def _split(self, name: str) -> tuple[str, str] | None:
         """Split `provider:model`; what stands first counts only where it is a provider."""
