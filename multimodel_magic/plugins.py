@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from multimodel_magic.errors import ProviderMissing, UsageError, did_you_mean
 
-__all__ = ["load_provider", "load_strategy", "provider_names", "strategy_names"]
+__all__ = ["load_provider", "load_strategy", "provider_names", "rescan", "strategy_names"]
 
 Factory: TypeAlias = Callable[..., Any]
 """A class or function that makes a provider or a strategy."""

@@ -1,6 +1,8 @@
 import asyncio
 import contextlib
 import importlib.util
+import subprocess
+import sys
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -185,7 +187,7 @@ class TestWithTheModel:
             begun = time.perf_counter()
             await asyncio.sleep(0.002)
             worst = max(worst, time.perf_counter() - begun)
-        assert worst < 0.1
+        assert worst < 0.25  # 0.01 on an idle machine
 
     async def test_overflow_is_context_too_long(self) -> None:
         with pytest.raises(ContextTooLong, match="tokens and the window of SmolLM2"):
@@ -219,3 +221,16 @@ class TestWithTheModel:
         events = LocalProvider(model_path=broken).stream("broken", short())
         with pytest.raises(ProviderMissing, match="cannot load"):
             await exhausted_within(5, events)
+
+    def test_abandoned_answer_does_not_hold_up_the_end_of_the_process(self) -> None:
+        code = (
+            "import sys; from multimodel_magic import bridge;"
+            "from multimodel_magic.types import Request;"
+            "from multimodel_magic.providers.local import LocalProvider;"
+            "sys.kept = bridge.iterate(LocalProvider().stream('smollm2', Request('A story.')));"
+            "[next(sys.kept) for _ in range(5)]"
+        )
+        begun = time.perf_counter()
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+        assert (ended.returncode, ended.stderr) == (0, b"")
+        assert time.perf_counter() - begun < 4  # the whole answer takes 6

