@@ -12,7 +12,6 @@ from multimodel_magic.config.files import (
     load_config,
     parse_config,
 )
-from multimodel_magic.config.published import json_schema
 from multimodel_magic.config.schema import Arm, ExperimentSettings, Routing, RoutingConfig, Rule
 from multimodel_magic.config.settings import (
     ComplexitySettings,
@@ -47,7 +46,6 @@ __all__ = [
     "as_error",
     "config_hash",
     "find_config",
-    "json_schema",
     "load_config",
     "parse_config",
 ]

@@ -6,6 +6,7 @@ What may be written in several ways (`complexity: high`, `complexity: ">= 0.7"`,
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, TypeVar
@@ -117,10 +118,10 @@ class Band(Strict):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if not self.bounds:
+        if not self.bounds and not getattr(self, "tiers", ()):
             raise fault("no bound given: use gt, ge, lt or le")
-        low = max((v for k, v in self.bounds.items() if k in {"gt", "ge"}), default=-float("inf"))
-        high = min((v for k, v in self.bounds.items() if k in {"lt", "le"}), default=float("inf"))
+        low = max((v for k, v in self.bounds.items() if k in {"gt", "ge"}), default=-math.inf)
+        high = min((v for k, v in self.bounds.items() if k in {"lt", "le"}), default=math.inf)
         open_ended = low == self.gt or high == self.lt
         if low > high or (low == high and open_ended):
             raise fault(f"can never be true: {self.words}")
@@ -176,32 +177,38 @@ def _no_comparison(text: str) -> dict[str, float]:
     raise fault(f"{text[:40]!r} is no comparison; write '>= 0.7' or {{ge: 0.7}}")
 
 
-class ComplexityBand(Strict):
+class ComplexityBand(Band):
     """Complexity by tier (`high`, or `[low, medium]`) or by number (`">= 0.7"`, `{gt: 0.7}`)."""
 
     tiers: tuple[Tier, ...] = ()
     """Any of these; the cuts are those of `routing.complexity.cuts`."""
-    band: Band | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _any_spelling(cls, value: object) -> object:
-        if isinstance(value, cls) or (isinstance(value, dict) and value.keys() & {"tiers", "band"}):
-            return value
-        if isinstance(value, list | tuple) or (isinstance(value, str) and not _is_number(value)):
-            names = value if isinstance(value, list | tuple) else [value]
-            return {"tiers": _tiers(names)}
-        return {"band": Band.model_validate(value)}
+    def _tier_names(cls, value: object) -> object:
+        if isinstance(value, dict) and isinstance(value.get("tiers"), list | tuple):
+            return {**value, "tiers": _tiers(value["tiers"])}
+        if isinstance(value, list | tuple):
+            return {"tiers": _tiers(value)}
+        if isinstance(value, str) and not _is_number(value):
+            return {"tiers": _tiers([value])}
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.tiers and self.bounds:
+            raise fault("give tiers or bounds, not both")
+        return self
 
     @property
     def words(self) -> str:
         """The condition as a person writes it."""
-        return " or ".join(self.tiers) if self.band is None else self.band.words
+        return " or ".join(self.tiers) if self.tiers else super().words
 
     @model_serializer
     def _one_spelling(self) -> object:
-        if self.band is not None:
-            return self.band.bounds
+        if not self.tiers:
+            return self.bounds
         return self.tiers[0] if len(self.tiers) == 1 else list(self.tiers)
 
     @classmethod
@@ -239,12 +246,23 @@ def _shortest(value: object, handler: SerializerFunctionWrapHandler) -> object:
     return items[0] if len(items) == 1 else items
 
 
+class _OneOrMore:
+    """Tells editors that one value may be written without a list."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        listed = handler(schema)
+        return {"anyOf": [listed["items"], listed]}
+
+
 _Item = TypeVar("_Item")
 AnyOf: TypeAlias = Annotated[
     tuple[_Item, ...],
-    BeforeValidator(_listed, json_schema_input_type=_Item | list[_Item]),
+    BeforeValidator(_listed),
     WrapSerializer(_shortest),
     Field(min_length=1),
+    _OneOrMore(),
 ]
 """One value, or a list of them, of which any will do."""
 

@@ -21,8 +21,11 @@ Path: TypeAlias = tuple[str | int, ...]
 
 MOST_BYTES = 262_144
 MOST_DEPTH = 30
-MOST_NODES = 20_000
+MOST_NODES = 10_000
 """After expansion of anchors: ten lines of nested anchors can otherwise fill the memory."""
+
+
+_TOO_MANY = f"more than {MOST_NODES:,} values"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,16 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
     depth = 0
+    nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Compose one node, unless it lies too deep."""
+        """Compose one node, unless it lies too deep or is one too many."""
         self.depth += 1
-        if self.depth > MOST_DEPTH:
+        self.nodes += 1
+        if self.depth > MOST_DEPTH or self.nodes > MOST_NODES:
             line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
-            raise _Refusal(f"nested deeper than {MOST_DEPTH} levels", line)
+            deep = f"nested deeper than {MOST_DEPTH} levels"
+            raise _Refusal(deep if self.depth > MOST_DEPTH else _TOO_MANY, line)
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -129,14 +135,14 @@ def dump(value: Plain) -> str:
 
 def _text(data: bytes) -> str:
     if len(data) > MOST_BYTES:
-        raise _Refusal(f"too large: {len(data):,} bytes; the limit is {MOST_BYTES:,}")
+        raise _Refusal(f"too large: the limit is {MOST_BYTES:,} bytes", 1)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _Refusal("not UTF-8: save the file as UTF-8", line) from error
     if not text.strip():
-        raise _Refusal("the file is empty; a first line may be 'version: 1'")
+        raise _Refusal("the file is empty; a first line may be 'version: 1'", 1)
     return text
 
 
@@ -145,14 +151,16 @@ def _compose(text: str) -> yaml.Node:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        what = f"the character U+{ord(error.character):04X} is not allowed"
+        what = f"the character U+{ord(text[error.position]):04X} is not allowed"
         raise _Refusal(what, line) from error
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        at_end = error.problem_mark and error.problem_mark.index >= len(text.rstrip())
+        # What is never closed is to be looked for where it was opened.
+        mark = (error.context_mark if at_end else None) or error.problem_mark
         line = mark.line + 1 if mark else 1
         raise _Refusal(_in_words(error, text, line), line) from error
     if node is None:
-        raise _Refusal("the file holds only comments; a first line may be 'version: 1'")
+        raise _Refusal("the file holds only comments; a first line may be 'version: 1'", 1)
     return node
 
 
@@ -166,7 +174,8 @@ def _in_words(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
         return "a second document ('---'); a configuration is one"
     if "mapping values are not allowed" in problem:
         return "not valid YAML: a ':' where no key can stand (indentation, or text to be quoted)"
-    return f"not valid YAML: {problem}"
+    quote = "; put the value in quotes" if "cannot start any token" in problem else ""
+    return f"not valid YAML: {problem}{quote}"
 
 
 class _Reading:
@@ -181,16 +190,18 @@ class _Reading:
         line = node.start_mark.line + 1
         self.lines.setdefault(path, line)
         if self._nodes > MOST_NODES:
-            raise _Refusal(f"more than {MOST_NODES:,} values (are there anchors in anchors?)", line)
+            raise _Refusal(f"{_TOO_MANY} (are there anchors in anchors?)", line)
         if len(path) > MOST_DEPTH:
             raise _Refusal("an anchor that holds itself, or nested too deep", line)
-        if not node.tag.startswith("tag:yaml.org,2002:"):
-            raise _Refusal(f"the tag {node.tag} is not allowed", line, path)
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, (*path, n)) for n, item in enumerate(node.value)]
-        return _scalar(node, line, path)
+        match node.tag.removeprefix("tag:yaml.org,2002:"), node:
+            case "map", yaml.MappingNode():
+                return self._mapping(node, path)
+            case "seq", yaml.SequenceNode():
+                return [self.value(item, (*path, n)) for n, item in enumerate(node.value)]
+            case kind, yaml.ScalarNode() if kind in {"bool", "int", "float", "null", "str"}:
+                return _scalar(kind, str(node.value), line, path)
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+        raise _Refusal(f"the tag {tag} is not allowed", line, path)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Plain]:
         values: dict[str, Plain] = {}
@@ -210,9 +221,8 @@ class _Reading:
         return values
 
 
-def _scalar(node: yaml.Node, line: int, path: Path) -> Plain:
-    text = str(node.value)
-    match node.tag.rpartition(":")[2]:
+def _scalar(kind: str, text: str, line: int, path: Path) -> Plain:
+    match kind:
         case "bool":
             return text.lower() in {"true", "yes", "on"}
         case "int":
@@ -221,10 +231,7 @@ def _scalar(node: yaml.Node, line: int, path: Path) -> Plain:
             return _number(float, text.replace(".inf", "inf").replace(".nan", "nan"), line, path)
         case "null":
             return None
-        case "str":
-            return text
-        case tag:
-            raise _Refusal(f"the tag !!{tag} is not allowed", line, path)
+    return text
 
 
 def _number(kind: type[int | float], text: str, line: int, path: Path) -> int | float:

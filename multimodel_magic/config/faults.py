@@ -6,6 +6,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import starmap
 from typing import Annotated, TypeGuard
 
@@ -25,7 +26,6 @@ _KEY_NAMES = frozenset(
 _KEY_LOOKS = re.compile(r"^(sk-|sk_|xai-|gsk_|hf_|ghp_|AIza|Bearer )[A-Za-z0-9_-]{12,}")
 
 _WORDS = {
-    "string_type": "must be text",
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -45,7 +45,6 @@ _WORDS = {
     "finite_number": "must be a finite number",
     "too_long": "takes at most {max_length} values",
     "string_too_long": "must have at most {max_length} characters",
-    "string_pattern_mismatch": "must be a name without spaces",
     "decimal_max_digits": "has too many digits (at most {max_digits})",
     "decimal_max_places": "has too many decimal places (at most {decimal_places})",
 }
@@ -100,6 +99,17 @@ def _missing(detail: ErrorDetails) -> str:
     return "is required" if isinstance(detail["loc"][-1], str) else "needs one value more"
 
 
+def _text(detail: ErrorDetails) -> str:
+    quoted = " (put it in quotes)" if isinstance(detail["input"], int | float) else ""
+    return f"must be text{quoted}{_got(detail)}"
+
+
+def _pattern(detail: ErrorDetails) -> str:
+    plain = "^[A-Za-z0-9]" in str(detail["ctx"]["pattern"])
+    what = "of letters, digits, '_', '.' and '-'" if plain else "without spaces"
+    return f"must be a name {what}{_got(detail)}"
+
+
 def _short(detail: ErrorDetails) -> str:
     least = detail["ctx"]["min_length"]
     return "must not be empty" if least == 1 else f"needs at least {least} entries"
@@ -113,7 +123,9 @@ def _got(detail: ErrorDetails) -> str:
         return "; got nothing: remove the key or give it a value"
     if isinstance(value, dict | list | tuple):
         return f"; got a {'mapping' if isinstance(value, dict) else 'list'}"
-    shown = repr(value)
+    if isinstance(value, bool):
+        return f"; got {str(value).lower()}"
+    shown = str(value) if isinstance(value, Decimal) else repr(value)
     return f"; got {shown if len(shown) <= 60 else shown[:57] + '...'}"  # noqa: PLR2004
 
 
@@ -130,14 +142,39 @@ def _unknown_key(detail: ErrorDetails) -> str:
         return "never write a key into this file: name its environment variable in 'api_key_env'"
     model = _model_at(RoutingConfig, loc[:-1])
     known = _keys(model) if model else []
-    if near := did_you_mean(key, known, most=1):
-        return f"unknown key{near}"
-    if model is RoutingConfig and key in _keys(Routing):
-        return "unknown key here; it belongs under 'routing'"
-    if model is Routing and key in _keys(RoutingConfig):
-        return "unknown key here; it belongs at the top level"
-    return f"unknown key; known here: {', '.join(known)}" if known else "unknown key"
+    if key in known:
+        return "is given already, in the other spelling"
+    return f"unknown key{_advice(key, known, model)}"
 
+
+def _advice(key: str, known: Sequence[str], model: type[BaseModel] | None) -> str:
+    if _SYNONYMS.get(key) in known:
+        return f"; did you mean {_SYNONYMS[key]!r}?"
+    if near := did_you_mean(key, known, most=1):
+        return near
+    if model is RoutingConfig and key in _keys(Routing):
+        return " here; it belongs under 'routing'"
+    if model is Routing and key in _keys(RoutingConfig):
+        return " here; it belongs at the top level"
+    return f"; known here: {', '.join(known)}"
+
+
+_SYNONYMS: Mapping[str, str] = {
+    # What others call it, too far from our word for `did_you_mean`.
+    "gte": "ge",
+    "lte": "le",
+    "min": "ge",
+    "max": "le",
+    "json": "requires_json",
+    "tools": "requires_tools",
+    "vision": "requires_vision",
+    "when": "condition",
+    "if": "condition",
+    "tokens": "input_tokens",
+    "url": "base_url",
+    "timeout": "timeout_s",
+    "weight": "share",
+}
 
 _TRANSLATED: Mapping[str, Callable[[ErrorDetails], str]] = {
     "extra_forbidden": _unknown_key,
@@ -145,6 +182,8 @@ _TRANSLATED: Mapping[str, Callable[[ErrorDetails], str]] = {
     "too_short": _short,
     "string_too_short": _short,
     "literal_error": _not_among,
+    "string_pattern_mismatch": _pattern,
+    "string_type": _text,
 }
 
 

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from multimodel_magic.config.schema import RoutingConfig
+from pydantic import AliasChoices
+
+from multimodel_magic.config.schema import ExperimentSettings, RoutingConfig
 
 __all__ = ["PUBLISHED", "json_schema", "publish"]
 
@@ -20,11 +22,20 @@ def json_schema() -> dict[str, Any]:
     and check it; `PUBLISHED` is the path in the installed package.
     """
     schema = RoutingConfig.model_json_schema(by_alias=True, mode="validation")
+    _add_spellings(schema["$defs"]["ExperimentSettings"]["properties"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "routing_config.yml of multimodel_magic",
         **{key: value for key, value in schema.items() if key != "title"},
     }
+
+
+def _add_spellings(properties: dict[str, Any]) -> None:
+    """Let editors know the seed's other spelling too: pydantic writes the first one alone."""
+    for field in ExperimentSettings.model_fields.values():
+        if isinstance(field.validation_alias, AliasChoices):
+            first, *others = map(str, field.validation_alias.choices)
+            properties.update(dict.fromkeys(others, properties[first]))
 
 
 def publish() -> None:

@@ -87,7 +87,7 @@ Name: TypeAlias = Annotated[
 
 def _share(value: float) -> float:
     if not 0 <= value <= 1:
-        raise fault(f"a share lies between 0 and 1; got {value:g}")
+        raise fault(f"must lie between 0 and 1; got {value:g}")
     return value
 
 

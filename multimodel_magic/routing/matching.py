@@ -189,13 +189,13 @@ def _within(what: str, number: float, band: Band) -> Verdict:
 
 
 def _complexity(wanted: ComplexityBand, scored: Scored) -> Verdict:
-    if wanted.band is None:
+    if wanted.tiers:
         holds = scored.tier in wanted.tiers
         said = f"is {scored.tier}" if holds else f"is {scored.tier}, not {wanted.words}"
         return Verdict(holds, f"complexity {said} ({scored.why.removeprefix('complexity ')})")
     if scored.score is None:
         return Verdict(False, scored.why)
-    holds = wanted.band.holds(scored.score)
+    holds = wanted.holds(scored.score)
     return Verdict(holds, f"complexity {scored.score:.2f} {'' if holds else 'not '}{wanted.words}")
 
 

@@ -87,20 +87,17 @@ def flat(condition: Condition | None) -> Iterator[Condition]:
 def _points(conditions: Iterable[Condition | None], look: Look) -> list[Facts] | None:
     """Return one request of each kind that the conditions tell apart; None for too many."""
     parts = [part for condition in conditions for part in flat(condition)]
-    asked = [
-        _tasks(parts, look),
-        _values(parts, "user_tier", get_args(UserTier)),
-        _values(parts, "task_value", get_args(TaskValue)),
-    ]
+    tasks = _tasks(parts, look)
+    tiers = _values(parts, "user_tier", get_args(UserTier))
+    values = _values(parts, "task_value", get_args(TaskValue))
     needs, tokens, scores = _need_sets(parts), _tokens(parts), _complexities(parts, look)
-    if math.prod(len(axis) for axis in (*asked, needs, tokens, scores)) > MOST_POINTS:
+    kinds = (len(tasks), len(tiers), len(values), len(needs), len(tokens), len(scores))
+    if math.prod(kinds) > MOST_POINTS:
         return None
     return [
-        Facts(_always(scored), *said, lacks, size, look.families)
-        for said in itertools.product(*asked)
-        for lacks in needs
-        for size in tokens
-        for scored in scores
+        Facts(_always(scored), task, tier, value, some, size, look.families)
+        for task, tier, value in itertools.product(tasks, tiers, values)
+        for some, size, scored in itertools.product(needs, tokens, scores)
     ]
 
 
@@ -135,7 +132,7 @@ def _complexities(parts: Sequence[Condition], look: Look) -> list[Scored]:
     asked = [part.complexity for part in parts if part.complexity is not None]
     if not asked:
         return [Scored("medium", None, "")]
-    inside = {b for b in _bounds(c.band for c in asked) if 0 <= b <= 1}
+    inside = {b for b in _bounds(asked) if 0 <= b <= 1}
     ends = sorted({0.0, 1.0, *look.cuts, *inside})
     scores = sorted({*ends, *((a + b) / 2 for a, b in itertools.pairwise(ends))})
     return [Scored("medium", None, ""), *(Scored(_tier(s, look), s, "") for s in scores)]
