@@ -11,7 +11,7 @@ from multimodel_magic.errors import ContextTooLong, FeatureMissing
 from multimodel_magic.providers.faults import Place, Rule, fault, rule
 from multimodel_magic.providers.http import origin, patience
 from multimodel_magic.providers.keys import setting
-from multimodel_magic.providers.remote import Remote, turns
+from multimodel_magic.providers.remote import Remote, hushed, turns
 from multimodel_magic.providers.wire import Json, Lines, Reading, tokens
 from multimodel_magic.types import Option, Request, Usage
 
@@ -149,7 +149,8 @@ class OllamaProvider(Remote):
         except ollama.ResponseError as error:
             # The SDK's error has lost the headers.
             failed = caught[0]
-            raise fault(place, failed.status_code, failed.content, failed.headers) from error
+            told = fault(place, failed.status_code, failed.content, failed.headers)
+            raise told from hushed(error, place)
         self._trouble, self._probed_at = None, time.monotonic()
         return caught[0]
 

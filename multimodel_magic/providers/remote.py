@@ -204,6 +204,8 @@ def hushed(error: Exception, place: Place) -> Exception:
     key = place.secret.reveal()
     if key and key in str(error):
         error.args = (place.scrub(str(error)),)
+        if hasattr(error, "error"):  # ollama's keeps what the server said here
+            error.error = error.args[0]
     return error
 
 
