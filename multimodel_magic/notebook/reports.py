@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from decimal import Decimal
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from multimodel_magic.errors import MultimodelError, UsageError
 from multimodel_magic.notebook.receipt import money, receipt, seconds
@@ -163,40 +166,61 @@ def nth(session: Session, number: int | None) -> Response:
 
 
 def stats(session: Session) -> Report:
-    """Show the session's numbers, per model and overall; unreliable percentiles are marked."""
+    """Show the session's numbers, overall and per model; a p95 of few answers is marked."""
     from multimodel_magic import metrics
 
+    frame = metrics.per_model(session.attempts)
+    rows = tuple(_model_row(str(name), row) for name, row in frame.to_dict("index").items())
+    few = metrics.RELIABLE_P95_N
+    note = f"? a p95 of fewer than {few} answers; success with Wilson's 95 % interval"
+    return Report((_overall(session), Table("Per model (attempts)", _COLUMNS, rows, note)))
+
+
+def _overall(session: Session) -> Table:
     summary = session.metrics()
-    overall = [
-        ("requests", f"{summary.requests}"),
-        ("answered", f"{summary.answered}"),
-        ("fell back", f"{summary.fallbacks}"),
-        ("cost", money(summary.cost_usd)),
-        ("of unknown cost", f"{summary.unknown_cost}"),
-        ("lost in failed attempts", seconds(summary.time_lost_s or 0.0)),
-    ]
-    per_model = metrics.per_model(session.attempts)
-    return Report((Table("Overall", (), tuple(overall)), _frame("Per model", per_model)))
-
-
-def _frame(caption: str, frame: object) -> Table:
-    """Turn a DataFrame into a table of short texts."""
-    import pandas as pd
-
-    assert isinstance(frame, pd.DataFrame)  # noqa: S101 - typed as object to keep pandas lazy
-    flat = frame.reset_index()
-    rows = tuple(
-        tuple(_cell(value) for value in row) for row in flat.itertuples(index=False, name=None)
+    unknown = f" and {summary.unknown_cost} of unknown cost" if summary.unknown_cost else ""
+    return Table(
+        "Overall (requests)",
+        (),
+        (
+            ("requests", f"{summary.requests}"),
+            ("answered", f"{summary.answered}"),
+            ("interrupted", f"{summary.interrupted}"),
+            ("fell back", f"{summary.fallbacks}"),
+            ("cost", f"{money(summary.cost_usd)}{unknown}"),
+            ("lost in failed attempts", seconds(summary.time_lost_s or 0.0)),
+        ),
     )
-    return Table(caption, tuple(map(str, flat.columns)), rows)
 
 
-def _cell(value: object) -> str:
-    import pandas as pd
+_COLUMNS = (
+    *("model", "n", "answered", "success", "p50", "p95", "first token"),
+    *("cost", "tokens in → out", "tokens/s"),
+)
 
-    if value is None or value is pd.NA or value != value:  # noqa: PLR0124 - NaN only
-        return "unknown"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+def _model_row(name: str, row: Mapping[Hashable, Any]) -> tuple[str, ...]:
+    rate = "unknown"
+    if not math.isnan(row["success_rate"]):
+        low, high = row["success_low"], row["success_high"]
+        rate = f"{row['success_rate']:.0%} ({low:.0%} to {high:.0%})"
+    unknown = f" + {row['unknown_cost']} unknown" if row["unknown_cost"] else ""
+    return (
+        name,
+        f"{row['n']}",
+        f"{row['answered']}",
+        rate,
+        _seconds(row["latency_p50_s"]),
+        _seconds(row["latency_p95_s"]) + ("" if row["p95_reliable"] else " ?"),
+        _seconds(row["ttft_p50_s"]),
+        money(Decimal(row["cost_usd"])) + unknown,
+        f"{row['input_tokens']:,} → {row['output_tokens']:,}",
+        "" if math.isnan(row["tokens_per_s"]) else f"{row['tokens_per_s']:.0f}",
+    )
+
+
+def _seconds(value: float) -> str:
+    return "" if math.isnan(value) else seconds(value)
 
 
 def doctor(session: Session, unusable: Mapping[str, str]) -> Report:
