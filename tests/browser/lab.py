@@ -1,9 +1,9 @@
 """A real JupyterLab in headless Chromium, for tests that must see what a person sees.
 
-with Lab(tmp_path) as lab:
-    notebook = lab.open(["print('hi')"])
-    notebook.run_all()
-    assert notebook.output(0).inner_text() == "hi"
+    with LabServer(tmp_path) as server, Lab(server) as lab:
+        notebook = lab.open(["print('hi')"])
+        notebook.run_all()
+        assert notebook.output(0).inner_text() == "hi"
 
 The server listens on loopback with a token and a configuration of its own. Every request to
 another origin is listed in `notebook.strays`; those beyond loopback are also blocked.
@@ -72,8 +72,8 @@ NUMBER = (
 OUTPUTS = "i => jupyterapp.shell.currentWidget.content.widgets[i].model.sharedModel.getOutputs()"
 
 
-class Lab:
-    """A private JupyterLab and a browser; a context manager that leaves no process behind.
+class LabServer:
+    """A private JupyterLab server; a context manager that leaves no process behind.
 
     Parameters
     ----------
@@ -86,11 +86,10 @@ class Lab:
     def __init__(self, scratch: Path, *, environment: dict[str, str] | None = None) -> None:
         self.root = scratch / "root"
         self._scratch = scratch
-        self._token = secrets.token_hex(16)
+        self.token = secrets.token_hex(16)
         self._port = _free_port()
         folders = {name: str(scratch / folder) for name, folder in FOLDERS.items()}
         self._environment = {**os.environ, **folders, **(environment or {})}
-        self._opened = 0
 
     @property
     def origin(self) -> str:
@@ -114,13 +113,9 @@ class Lab:
         )
         try:
             self._wait_until_up()
-            self._playwright = sync_playwright().start()
         except BaseException:
-            self._end_server()
+            self._end()
             raise
-        self._browser = self._playwright.chromium.launch(
-            executable_path=CHROMIUM, args=CHROMIUM_ARGS, ignore_default_args=["--headless"]
-        )
         return self
 
     def __exit__(
@@ -129,32 +124,14 @@ class Lab:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._browser.close()
-        self._playwright.stop()
-        self._end_server()
-
-    def open(self, notebook: Sequence[str] | dict[str, Any]) -> Notebook:
-        """Open a notebook, given as code cells or as its JSON, and wait for its kernel."""
-        content = notebook if isinstance(notebook, dict) else _notebook(notebook)
-        self._opened += 1
-        name = f"notebook-{self._opened}.ipynb"
-        (self.root / name).write_text(json.dumps(content), encoding="utf-8")
-        page = self._browser.new_page(
-            viewport={"width": 1000, "height": 900}, reduced_motion="reduce"
-        )
-        opened = Notebook(page, self.origin, self.root / name)
-        page.goto(f"{self.origin}/doc/tree/{quote(name)}?token={self._token}")
-        page.wait_for_function(OPEN, timeout=60_000)
-        page.wait_for_function(IDLE, timeout=60_000)
-        page.evaluate(NUMBER)
-        return opened
+        self._end()
 
     def _command(self) -> list[str]:
         return [
             *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
             *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self._port}"),
             *("--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.root}"),
-            *(f"--IdentityProvider.token={self._token}", "--LabApp.news_url="),
+            *(f"--IdentityProvider.token={self.token}", "--LabApp.news_url="),
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--LabApp.expose_app_in_browser=True",
         ]
@@ -170,7 +147,7 @@ class Lab:
         log = (self._scratch / "server.log").read_text(errors="replace")
         raise RuntimeError(f"JupyterLab did not start: {log[-2000:]}")
 
-    def _end_server(self) -> None:
+    def _end(self) -> None:
         family = [*self._server.children(recursive=True), self._server]
         self._server.terminate()  # it ends its kernels
         _, alive = psutil.wait_procs(family, timeout=8)
@@ -178,6 +155,47 @@ class Lab:
             process.kill()
         psutil.wait_procs(alive, timeout=5)
         self._log.close()
+
+
+class Lab:
+    """A browser that opens notebooks of a server; a context manager.
+
+    Playwright's loop lives in this thread until the end: no async test may run meanwhile.
+    """
+
+    def __init__(self, server: LabServer) -> None:
+        self._server = server
+
+    def __enter__(self) -> Self:
+        self._playwright = sync_playwright().start()
+        self._browser = self._playwright.chromium.launch(
+            executable_path=CHROMIUM, args=CHROMIUM_ARGS, ignore_default_args=["--headless"]
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._browser.close()
+        self._playwright.stop()
+
+    def open(self, notebook: Sequence[str] | dict[str, Any]) -> Notebook:
+        """Open a notebook, given as code cells or as its JSON, and wait for its kernel."""
+        content = notebook if isinstance(notebook, dict) else _notebook(notebook)
+        name = f"notebook-{secrets.token_hex(4)}.ipynb"
+        (self._server.root / name).write_text(json.dumps(content), encoding="utf-8")
+        page = self._browser.new_page(
+            viewport={"width": 1000, "height": 900}, reduced_motion="reduce"
+        )
+        opened = Notebook(page, self._server.origin, self._server.root / name)
+        page.goto(f"{self._server.origin}/doc/tree/{quote(name)}?token={self._server.token}")
+        page.wait_for_function(OPEN, timeout=60_000)
+        page.wait_for_function(IDLE, timeout=60_000)
+        page.evaluate(NUMBER)
+        return opened
 
 
 class Notebook:

@@ -12,12 +12,14 @@ from .lab import Lab, Notebook
 pytestmark = pytest.mark.browser
 
 SHOW = r'''
+from dataclasses import replace
 from decimal import Decimal
 from multimodel_magic.notebook.card import Card, LiveCard
 from multimodel_magic.types import *
 TEXT = r"""# Gaussian integrals
 
-The *integral* of $e^{-x^2}$ is **known**: use `<b>` in `code`, and see [the article](https://en.wikipedia.org/wiki/Gaussian_integral).
+The *integral* of $e^{-x^2}$ is **known**: use `<b>` in `code`,
+and see [the article](https://en.wikipedia.org/wiki/Gaussian_integral).
 
 $$
 \int_{-\infty}^{\infty} e^{-x_1^2}\,dx_1 = \sqrt{\pi}
@@ -51,10 +53,15 @@ def square(x: float) -> float:
 
 ![a chart](https://example.org/chart.png)
 """
-failed = Attempt("openai", "gpt-6.1-sol", 1, latency_s=2.1, error_type="RateLimited", cost_usd=Decimal(0))
-refused = Attempt("openai", "gpt-6.1-sol", 1, latency_s=0.1, error_type="AuthenticationFailed", error="set OPENAI_API_KEY", cost_usd=Decimal(0))
-answer = Attempt("anthropic", "claude-haiku-5-5", 2, 1, latency_s=1.2, ttft_s=0.4, usage=Usage(312, 88), cost_usd=Decimal("0.0002"), stop_reason="end_turn")
-route = Route(("openai:gpt-6.1-sol", "anthropic:claude-haiku-5-5"), "complexity", (Reason("complexity", "complexity 0.25 < 0.30"),))
+free = Decimal(0)
+failed = Attempt("openai", "gpt-6.1-sol", 1, latency_s=2.1, error_type="RateLimited", cost_usd=free)
+refused = replace(failed, error_type="AuthenticationFailed", error="set OPENAI_API_KEY")
+answer = Attempt(
+    "anthropic", "claude-haiku-5-5", 2, 1, latency_s=1.2, ttft_s=0.4, usage=Usage(312, 88),
+    cost_usd=Decimal("0.0002"), stop_reason="end_turn",
+)
+why = Reason("complexity", "complexity 0.25 < 0.30")
+route = Route(("openai:gpt-6.1-sol", "anthropic:claude-haiku-5-5"), "complexity", (why,))
 def finished(text, *attempts):
     return Response(Request("Hi"), text, attempts, route, latency_s=3.4)
 '''
