@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import importlib.util
+import statistics
 import subprocess
 import sys
 import time
@@ -182,12 +183,13 @@ class TestWithTheModel:
     async def test_loop_stays_responsive_while_it_answers(self) -> None:
         await ask(short())
         task = asyncio.create_task(ask(short("The quick brown fox. " * 50)))
-        worst = 0.0
+        gaps = []
         while not task.done():
             begun = time.perf_counter()
             await asyncio.sleep(0.002)
-            worst = max(worst, time.perf_counter() - begun)
-        assert worst < 0.25  # 0.01 on an idle machine
+            gaps.append(time.perf_counter() - begun)
+        # The median, because other processes of a busy machine make the worst one.
+        assert statistics.median(gaps) < 0.02
 
     async def test_overflow_is_context_too_long(self) -> None:
         with pytest.raises(ContextTooLong, match="tokens and the window of SmolLM2"):
