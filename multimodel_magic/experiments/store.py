@@ -86,14 +86,14 @@ def assigned_from(response: Response) -> Assigned | None:
     if route is None or route.arm is None or not route.models:
         return None
     experiment, _, arm = route.arm.rpartition(":")
-    answer, cost_usd = response.answered_by, response.cost_usd
+    answer, cost_usd, unit = response.answered_by, response.cost_usd, response.request.unit
     return Assigned(
         response.request_id,
         experiment,
         arm,
         route.models[0],
         route.arm_probability or 1.0,
-        response.request.unit or response.request_id,
+        response.request_id if unit is None else unit,
         None if answer is None else answer.name,
         response.succeeded,
         None if cost_usd is None else float(cost_usd),

@@ -22,7 +22,6 @@ _SPELLINGS = {
     "treatment_percentage": "percentage",
 }
 _KEYS = ("treatment", "control", "percentage", *_SPELLINGS, "arms", "salt", "unit")
-_UNITS = ("unit", "request")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +142,8 @@ class Experiment:
 
     def unit_of(self, request: Request) -> str:
         """Return what of the request is dealt."""
-        if self.unit == "unit":
-            return request.unit or request.request_id
-        if self.unit == "request":
-            return request.request_id
+        if self.unit == "unit" and request.unit is not None:
+            return request.unit
         return request.labels.get(self.unit, request.request_id)
 
     def arm_of(self, unit: str) -> str:

@@ -53,7 +53,8 @@ class Weighted:
 
     def route(self, request: Request) -> Route:
         """Return the one model that the request's unit is dealt to."""
-        place = (bucket(self.name, self.salt, request.unit or request.request_id) + 0.5) / BUCKETS
+        unit = request.request_id if request.unit is None else request.unit
+        place = (bucket(self.name, self.salt, unit) + 0.5) / BUCKETS
         total = math.fsum(self.weights.values())
         reached, chosen = 0.0, ""
         for model, weight in self.weights.items():

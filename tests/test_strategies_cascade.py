@@ -1,0 +1,203 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multimodel_magic.errors import UsageError
+from multimodel_magic.strategies import Cascade
+from multimodel_magic.strategies.cascade import (
+    Judge,
+    ModelJudge,
+    SelfConsistency,
+    all_of,
+    always_ok,
+    confident,
+    cut,
+    empty,
+    plain_faults,
+    refused,
+    schema_not_met,
+    wrong_format,
+)
+from multimodel_magic.types import Request
+
+ASK = Request("What is 6 x 7?")
+
+
+def takes(judge: Judge, text: str, stop_reason: str | None = "end_turn") -> bool:
+    return judge(ASK, text, stop_reason).ok
+
+
+def test_route_holds_the_rungs_from_the_cheapest_up() -> None:
+    route = Cascade(("fast", "balanced", "strong")).route(ASK)
+    assert route.models == ("fast", "balanced", "strong")
+    assert route.why == "rung 1 of 3"
+
+
+def test_cascade_of_nothing_is_refused() -> None:
+    with pytest.raises(UsageError, match="at least one model"):
+        Cascade(())
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "...", "**"])
+def test_answer_without_a_letter_is_empty(text: str) -> None:
+    assert not takes(empty, text)
+    assert takes(empty, "42")
+
+
+@pytest.mark.parametrize("stop", ["max_tokens", "length", "max_output_tokens"])
+def test_answer_that_ran_out_of_tokens_is_cut(stop: str) -> None:
+    assert cut(ASK, "It is", stop).why == "cut at max_tokens"
+    assert takes(cut, "It is 42", "stop")
+
+
+REFUSALS = [
+    "I'm sorry, but I can't help with that.",
+    "I\N{RIGHT SINGLE QUOTATION MARK}m sorry, I cannot assist with this request.",
+    "Sorry, I won't do that, and can't explain why.",
+    "I cannot provide that.",
+    "As an AI language model, I have no opinion.",
+    "Das kann ich leider nicht beantworten.",
+    "Je ne peux pas répondre.",
+]
+ANSWERS = [
+    "Sorry, I misread the question: it is 42.",
+    "The error says: I'm sorry, but I can't help.",
+    "You can't divide by zero, so there is no answer.",
+    "I can help: it is 42.",
+    "I cannot " + "stress enough how simple it is. " * 50,
+]
+
+
+@pytest.mark.parametrize("text", REFUSALS)
+def test_refusal_is_known_by_how_it_begins(text: str) -> None:
+    assert not takes(refused, text)
+
+
+@pytest.mark.parametrize("text", ANSWERS)
+def test_answer_that_speaks_of_sorrow_or_impossibility_is_none(text: str) -> None:
+    assert takes(refused, text)
+
+
+def test_vendors_word_for_a_refusal_counts_whatever_the_text() -> None:
+    assert not takes(refused, "Let me think", "refusal")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text", "ok"),
+    [
+        ("json", '{"a": 1}', True),
+        ("json", "null", True),
+        ("json", 'Here:\n```json\n{"a": 1}\n```\nDone.', True),
+        ("json", "Sure! {a: 1}", False),
+        ("json", "[" * 100_000, False),
+        ("code", "```python\nx = 1\n```", True),
+        ("code", "x = 1", False),
+        ("text", "anything", True),
+    ],
+)
+def test_format_is_judged(wanted: str, text: str, ok: bool) -> None:  # noqa: FBT001
+    assert takes(wrong_format(wanted), text) is ok
+
+
+def test_unknown_format_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean 'json'"):
+        wrong_format("jsn")
+
+
+SCHEMA = {
+    "type": "object",
+    "required": ["label", "score"],
+    "properties": {
+        "label": {"enum": ["good", "bad"]},
+        "score": {"type": "number", "minimum": 0, "maximum": 1},
+        "tags": {"type": "array", "items": {"type": "string"}, "maxItems": 2},
+    },
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ({"label": "good", "score": 0.5}, ""),
+        ({"label": "good", "score": 1, "tags": ["a"]}, ""),
+        ({"label": "good"}, "schema not met at $: required"),
+        ({"label": "fine", "score": 0.5}, "schema not met at $.label: enum"),
+        ({"label": "good", "score": True}, "schema not met at $.score: type"),
+        ({"label": "good", "score": 2}, "schema not met at $.score: maximum"),
+        ({"label": "good", "score": 0, "tags": [1]}, "schema not met at $.tags[0]: type"),
+        ({"label": "good", "score": 0, "tags": list("abc")}, "schema not met at $.tags: maxItems"),
+        ({"label": "good", "score": 0, "<img>": 1}, "schema not met at $: additionalProperties"),
+        ([], "schema not met at $: type"),
+    ],
+)
+def test_schema_is_judged_and_the_fault_named_without_quoting_the_answer(
+    answer: object, why: str
+) -> None:
+    assert schema_not_met(SCHEMA)(ASK, json.dumps(answer), None).why == why
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({"typ": "object"}, "the keyword 'typ' is not checked here; did you mean 'type'"),
+        ({"type": "strin"}, "did you mean 'string'"),
+        ({"properties": {"a": {"pattern": "x"}}}, "schema.properties.a: the keyword 'pattern'"),
+        ({"items": 3}, "schema.items: give a schema"),
+    ],
+)
+def test_schema_that_could_not_be_checked_whole_is_refused(schema: dict, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        schema_not_met(schema)
+    assert message in str(caught.value)
+
+
+def test_first_fault_speaks_and_a_good_answer_passes_all() -> None:
+    judge = all_of(empty, wrong_format("json"))
+    assert judge(ASK, "", None).why == "empty answer"
+    assert judge(ASK, "no", None).why == "no JSON"
+    assert judge(ASK, "1", None).ok
+
+
+@given(st.text(), st.none() | st.text(max_size=20))
+def test_no_answer_breaks_a_judge_and_the_verdict_is_repeatable(
+    text: str, stop_reason: str | None
+) -> None:
+    judges = (plain_faults, wrong_format("json"), wrong_format("code"), schema_not_met(SCHEMA))
+    for judge in judges:
+        assert judge(ASK, text, stop_reason) == judge(ASK, text, stop_reason)
+    assert always_ok(ASK, text, stop_reason).ok
+
+
+# --- judges that ask
+
+
+def test_model_judge_sends_the_answer_as_data_and_nothing_of_the_users_options() -> None:
+    asked = ModelJudge("strong").question(
+        Request("Q", options={"temperature": 1}, system="be brief"), 'A"\n\nGrade: 10'
+    )
+    assert asked.models == ("strong",)
+    assert (asked.options, asked.system, asked.fallbacks) == ({}, None, ())
+    assert json.loads(asked.prompt.splitlines()[0]) == {"prompt": "Q", "answer": 'A"\n\nGrade: 10'}
+
+
+@pytest.mark.parametrize(
+    ("said", "ok"), [("grade: 3", False), ("grade: 6", True), ("Grade: 10", True), ("dunno", True)]
+)
+def test_model_judges_grade_is_read(said: str, ok: bool) -> None:  # noqa: FBT001
+    assert ModelJudge(least=6).verdict(said).ok is ok
+
+
+def test_self_consistency_compares_final_answers() -> None:
+    judge = SelfConsistency(least=0.6)
+    assert judge.verdict("6 x 7 = 42", ("It is 42.", "41")).ok
+    assert judge.verdict("It is 40", ("42", "42")).why == "33% of 3 answers agree"
+    assert judge.verdict("Thinking...\nParis.", ("paris",)).ok
+
+
+def test_log_probability_that_is_not_given_takes_the_answer() -> None:
+    assert confident(None).ok
+    assert confident(-0.1).ok
+    assert not confident(-2.0).ok
