@@ -102,6 +102,11 @@ class _Job(Generic[T]):
         return self._value  # type: ignore[return-value]  # set where there is no error
 
 
+def background(work: Callable[[], object]) -> None:
+    """Run `work` in a daemon thread of its own and forget it: for imports that take long."""
+    threading.Thread(target=work, name="multimodel-magic-background", daemon=True).start()
+
+
 def _nothing() -> None:
     """Do nothing: for jobs whose end nobody is told of."""
 

@@ -148,7 +148,7 @@ class UnifiedLLMClient:
         self.providers: dict[str, Provider] = dict(providers or {})
         self.strategy: Strategy = strategy or Fixed(("balanced",))
         self.ledger = ledger
-        self.catalogue = catalogue or Catalogue()
+        self.catalogue = catalogue or Catalogue(today=datetime.now(UTC).date())
         self.fallbacks = fallbacks
         self.strategies = dict(strategies or {})
         self.patience = patience or Patience()
@@ -156,6 +156,8 @@ class UnifiedLLMClient:
         self._clock = clock
         self._sleep = sleep
         self._dice = dice
+        # The price list takes 0.6 s to import: in a thread, while the first vendor answers.
+        self._is_warm = price is not pricing.price
 
     # --- the public calls
 
@@ -339,7 +341,8 @@ class UnifiedLLMClient:
                 raise UsageError(f"no strategy is called {request.strategy!r}{near}")
             chosen = self.strategies[request.strategy]
         chain = WithFallbacks(Named(chosen), self.fallbacks)
-        return Resolved(chain, self.catalogue.with_unusable(unusable))
+        catalogue = self.catalogue.with_providers(self._names()).with_unusable(unusable)
+        return Resolved(chain, catalogue)
 
     async def _ask_patiently(self, run: _Run, rank: int) -> AsyncGenerator[Event, None]:
         """Ask one model of the route as often as its failures allow."""
@@ -398,6 +401,7 @@ class UnifiedLLMClient:
         assert run.route is not None, "asked only after routing"  # noqa: S101
         provider_name, _, model = run.route.models[rank].partition(":")
         provider = self._provider(provider_name)
+        self._warm(provider_name)
         run.pieces.clear()
         call = _Call(
             provider_name,
@@ -452,6 +456,11 @@ class UnifiedLLMClient:
         )
 
     # --- providers
+
+    def _warm(self, provider: str) -> None:
+        if not self._is_warm and provider not in pricing.LOCAL:
+            self._is_warm = True
+            bridge.background(pricing.warm)
 
     def _names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys([*self.providers, *plugins.provider_names()]))

@@ -51,6 +51,9 @@ SAMPLING: Mapping[str, Option] = {
     "temperature": 0.2,
     "top_p": 0.9,
     "seed": 2024,
+    # Without it so small a model falls into loops ("high-end, high-end, ...") until max_tokens.
+    "repeat_penalty": 1.1,
+    "repeat_last_n": 128,
 }
 
 MOST_THREADS = 8

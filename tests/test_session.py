@@ -1,0 +1,83 @@
+"""The session: what the magics and `llm` share."""
+
+import subprocess
+import sys
+
+import pytest
+
+import multimodel_magic
+from multimodel_magic.client import UnifiedLLMClient
+from multimodel_magic.errors import ContentFiltered
+from multimodel_magic.ledger import Ledger
+from multimodel_magic.providers.scripted import Fail, Say, ScriptedProvider
+from multimodel_magic.session import Session, current, start
+
+SCRIPT = {"m": [[Say("Hello.")]], "refuses": [[Fail(ContentFiltered("no"))]]}
+
+
+@pytest.fixture
+def llm():
+    session = Session(
+        UnifiedLLMClient({"scripted": ScriptedProvider(SCRIPT)}), ledger=Ledger(":memory:")
+    )
+    yield session
+    session.ledger.close()
+
+
+def test_calling_the_session_answers(llm):
+    assert str(llm("Hi", "scripted:m")) == "Hello."
+
+
+async def test_awaiting_the_session_answers(llm):
+    assert str(await llm.acall("Hi", "scripted:m")) == "Hello."
+
+
+def test_every_request_is_in_the_frames_under_the_sessions_label(llm):
+    llm("Hi", "scripted:m")
+    with pytest.raises(ContentFiltered):
+        llm("Hi", "scripted:refuses")
+    assert list(llm.df.status) == ["answered", "failed"]
+    assert set(llm.df.session) == {llm.id}
+    assert len(llm.attempts) == 2
+    assert llm.metrics().answered == 1
+
+
+def test_the_history_holds_failures_too(llm):
+    with pytest.raises(ContentFiltered):
+        llm("Hi", "scripted:refuses")
+    assert isinstance(llm.last.error, ContentFiltered)
+
+
+def test_a_conversation_holds_both_sides(llm):
+    llm.remember(llm("Hi", "scripted:m"), thread=None)
+    assert [(m.role, m.text) for m in llm.thread("main")] == [
+        ("user", "Hi"),
+        ("assistant", "Hello."),
+    ]
+    llm.reset()
+    assert llm.thread("main") == ()
+    assert llm.last is None
+
+
+def test_the_kernels_session_is_one_and_can_be_replaced(llm):
+    assert start(llm) is current() is multimodel_magic.llm
+
+
+def test_every_public_name_can_be_imported():
+    for name in multimodel_magic.__all__:
+        assert getattr(multimodel_magic, name) is not None
+
+
+def test_an_unknown_public_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="nonesuch"):
+        _ = multimodel_magic.nonesuch
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = (
+        "import sys, multimodel_magic; heavy = {'anthropic', 'openai', 'ollama', 'pandas',"
+        " 'matplotlib', 'pydantic', 'sqlalchemy', 'IPython', 'httpx2', 'numpy'};"
+        " print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
