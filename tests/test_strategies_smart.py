@@ -59,3 +59,9 @@ def test_experiment_asked_for_by_name_is_the_one_and_a_typo_names_it() -> None:
 def test_first_with_no_choosers_is_its_last_resort() -> None:
     route = First((), Fixed(("fast",))).route(Request("Hi"))
     assert route == Fixed(("fast",)).route(Request("Hi"))
+
+
+async def test_seeds_call_shape_awaits_a_name() -> None:
+    assert await ROUTER.route("Hi", {"task": "code"}) == "strong"
+    with pytest.raises(UsageError, match="unknown option 'user_teir'; did you mean 'user_tier'"):
+        await ROUTER.route("Hi", {"user_teir": "pro"})

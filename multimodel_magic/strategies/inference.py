@@ -25,9 +25,9 @@ class Guess:
 
 
 def _clue(weight: float, pattern: str) -> tuple[float, re.Pattern[str]]:
-    """Compile alternatives, on word boundaries; the list may be wrapped after a `|`."""
+    """Compile alternatives in lower case, on word boundaries; wrapped where a `|` ends a line."""
     flat = re.sub(r"\n\s*", "", pattern)
-    return weight, re.compile(rf"(?<!\w)(?:{flat})(?!\w)", re.IGNORECASE)
+    return weight, re.compile(rf"(?<!\w)(?:{flat})(?!\w)")
 
 
 _CODE = """code|function|method|class|script|program|query|regex|unit tests?|tests?|snippet|
@@ -125,6 +125,7 @@ def infer_task(prompt: str) -> Guess:
     True
     """
     text = prompt if len(prompt) <= _HEAD + _TAIL else f"{prompt[:_HEAD]}\n{prompt[-_TAIL:]}"
+    text = text.lower()
     found = {task: _found(text, clues) for task, clues in _CLUES.items()}
     if found["code_generation"][0] < found["code_review"][0] and _FENCE.search(text):
         found["code_review"][1].append("code")
@@ -139,5 +140,5 @@ def infer_task(prompt: str) -> Guess:
 
 def _found(text: str, clues: tuple[tuple[float, re.Pattern[str]], ...]) -> tuple[float, list[str]]:
     hits = [(weight, hit[0]) for weight, clue in clues if (hit := clue.search(text))]
-    words = [" ".join(word.lower().split()) for _, word in hits]
+    words = [" ".join(word.split()) for _, word in hits]
     return sum(weight for weight, _ in hits), words

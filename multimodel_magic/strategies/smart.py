@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, overload
 
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.strategies.complexity import ByComplexity
@@ -15,6 +15,10 @@ __all__ = ["Chooser", "First", "Maybe", "SmartRouter"]
 
 Maybe = Callable[[Request], Route | None]
 """Chooses, or abstains with None."""
+
+
+_OPTIONS = ("experiment", "task", "task_value", "unit", "user_tier")
+"""What routing may be told besides the prompt, in the seed's call shape."""
 
 
 class Chooser(Protocol):
@@ -83,8 +87,30 @@ class SmartRouter:
     default: Strategy = field(default_factory=ByComplexity)
     name: str = "smart"
 
-    def route(self, request: Request) -> Route:
-        """Return what the first of rules, experiments and the default strategy chooses."""
+    @overload
+    def route(self, request: Request) -> Route: ...
+    @overload
+    def route(self, request: str, options: Mapping[str, str] | None = None) -> Awaitable[str]: ...
+    def route(
+        self, request: Request | str, options: Mapping[str, str] | None = None
+    ) -> Route | Awaitable[str]:
+        """Return what the first of rules, experiments and the default strategy chooses.
+
+        In the seed's shape, `await router.route(prompt, {"user_tier": ...})`, the model's name.
+        """
+        if isinstance(request, Request):
+            return self._choose(request)
+        return self._model_for(request, options or {})
+
+    async def _model_for(self, prompt: str, options: Mapping[str, str]) -> str:
+        for option in options:
+            if option not in _OPTIONS:
+                raise UsageError(
+                    f"route: unknown option {option!r}{did_you_mean(option, _OPTIONS)}"
+                )
+        return self._choose(replace(Request(prompt), **options)).models[0]  # type: ignore[arg-type]
+
+    def _choose(self, request: Request) -> Route:
         known = [experiment.name for experiment in self.experiments]
         asked = request.experiment
         if asked is not None and asked not in known:

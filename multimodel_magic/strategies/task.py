@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import ClassVar, overload
 
 from multimodel_magic.errors import UsageError, did_you_mean
-from multimodel_magic.strategies.inference import infer_task
 from multimodel_magic.types import Reason, Request, Route
 
 __all__ = ["FAMILIES", "TASKS", "ByTask", "TaskSpecializedRouter", "tasks_of"]
@@ -85,6 +84,8 @@ class ByTask:
             return self._of(request.task, Reason(self.name, f"task {request.task}"))
         if not self.infer:
             return self._default("no task given")
+        from multimodel_magic.strategies.inference import infer_task
+
         guess = infer_task(request.prompt)
         if guess.task is None:
             return self._default("no task recognised")
