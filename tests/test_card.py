@@ -162,16 +162,24 @@ def test_slow_paints_take_a_tenth_of_the_time_at_most(stage: Stage) -> None:
 
 def test_the_last_paint_is_the_finished_card(stage: Stage) -> None:
     response = finished("Hello")
-    stage.play(stage.card(), ASKED, TextDelta("Hel"), Finished(response), every_s=0)
+    stage.play(stage.card(), ASKED, TextDelta("Hel"), Finished(response))
     bundle, metadata, update = stage.shown[-1]
     assert (bundle, metadata) == Card(response)._repr_mimebundle_()
     assert update
 
 
+def test_an_answer_that_comes_at_once_is_shown_once(stage: Stage) -> None:
+    stage.play(stage.card(), ASKED, TextDelta("x"), Finished(finished("x")), every_s=0.01)
+    assert len(stage.shown) == 1
+
+
 def test_waiting_is_never_silent(stage: Stage) -> None:
     card = stage.card()
     stage.play(card, ASKED)
-    assert stage.last() == "asking claude-haiku-5-5 · 0 ms"
+    assert stage.shown == []
+    stage.now_s = 0.3
+    card.tick()
+    assert stage.last() == "asking claude-haiku-5-5 · 0.3 s"
     stage.now_s = 1.2
     card.tick()
     assert stage.last() == "asking claude-haiku-5-5 · 1.2 s"
@@ -223,6 +231,7 @@ def test_an_interrupted_response_keeps_the_partial_text(stage: Stage) -> None:
 
 def test_a_fault_of_the_display_fails_no_call(stage: Stage) -> None:
     card = stage.card()
+    stage.now_s = 1.0
     stage.fault = RuntimeError("socket closed")
     with pytest.warns(UserWarning, match="could not be displayed: socket closed"):
         stage.play(card, ASKED)

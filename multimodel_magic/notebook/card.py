@@ -18,6 +18,7 @@ from multimodel_magic.notebook.safe_markdown import (
     code_block,
     fences,
     plain,
+    prepare,
     text_block,
     to_html,
 )
@@ -40,6 +41,8 @@ __all__ = ["FORMATS", "Card", "Format", "InOutput", "LiveCard", "Publisher", "ca
 Format: TypeAlias = Literal["auto", "markdown", "code", "json", "text"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 """What `-f/--format` accepts."""
+
+_MARKDOWN = frozenset({"auto", "markdown"})
 
 Bundle: TypeAlias = dict[str, str]
 Metadata: TypeAlias = dict[str, Any]
@@ -157,7 +160,9 @@ class LiveCard:
         self._stream = stream and (publisher is not None or can_repaint())
         self._publish = publisher or InOutput()
         self._clock = clock
-        self._begun_s = self._next_s = clock()
+        self._begun_s = clock()
+        # An answer that is whole by then is painted once.
+        self._next_s = self._begun_s + REFRESH_S
         self._shown = self._broken = False
         self._doing, self._failed = "choosing a model", ""
         self._said: list[str] = []
@@ -181,6 +186,8 @@ class LiveCard:
                 self._finish(response)
                 return
         self.tick()
+        if isinstance(event, AttemptStarted) and self._stream and self._format in _MARKDOWN:
+            prepare()  # while the first token is on its way
 
     def tick(self) -> None:
         """Repaint if it is time: to be called every so often while nothing comes."""
@@ -201,7 +208,7 @@ class LiveCard:
         if not self._text:
             self._doing = f"{self._model} answers"
         self._text.append(text)
-        if self._format in {"auto", "markdown"}:
+        if self._format in _MARKDOWN:
             self._growing.add(text)
 
     def _begin(self, event: AttemptStarted) -> None:
@@ -228,7 +235,7 @@ class LiveCard:
     def _growing_html(self, text: str) -> str:
         if not text:
             return ""
-        return self._growing.html() if self._format in {"auto", "markdown"} else text_block(text)
+        return self._growing.html() if self._format in _MARKDOWN else text_block(text)
 
     def _finish(self, response: Response) -> None:
         self._put(Card(response, self._format)._repr_mimebundle_)

@@ -14,61 +14,34 @@ here, and a formula with a command that sets attributes, links, loads or defines
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, MutableMapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from multimodel_magic.notebook.highlight import highlighted
 
 if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
-    from markdown_it.rules_block import StateBlock
-    from markdown_it.rules_core import StateCore
-    from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
-__all__ = ["GrowingMarkdown", "code_block", "fences", "plain", "text_block", "to_html"]
+__all__ = [
+    "GrowingMarkdown",
+    "code_block",
+    "fences",
+    "language_of",
+    "plain",
+    "prepare",
+    "text_block",
+    "to_html",
+]
 
 IGNORED_BY_MATHJAX = "mathjax_ignore tex2jax_ignore"
 """Classes for the element around what `to_html` gives: MathJax 3 and 2 leave its text alone."""
 
-# A formula that holds one of these is shown as code: they set attributes or styles, link, load, or
-# change later formulas of the whole page (in Lab 4.6 `$\let\alpha=\beta$` turns every later alpha
-# into beta). Lab's MathJax filters javascript: links and classes itself; other viewers' may not.
-_DENIED_NAMES = """
-above abovewithdelims bbox class colorbox csname cssId data DeclareMathOperator
-DeclarePairedDelimiter DeclarePairedDelimiters DeclarePairedDelimitersX DeclarePairedDelimitersXPP
-def definecolor edef enclose eqref fcolorbox futurelet gdef global href hskip html htmlClass
-htmlData htmlId htmlStyle includegraphics kern let long lower mathtip mathtoolsset mkern mmlToken
-moveleft moveright mskip newcolumntype newcommand newenvironment Newextarrow newtagform
-providecommand raise ref renewcommand renewenvironment renewtagform require Rule rule setOptions
-Space special style texttip toggle unicode url usetagform xdef
-"""
-_DENIED = frozenset(_DENIED_NAMES.split())
-# So is one with a length of three digits, such as `\[900em]`: it would push all else away.
-_HUGE = re.compile(
-    r"\d{3}(?:\.\d*)?\s*(?:em|ex|mu|pc)\b"
-    r"|[\[{]\s*[-+]?\d{3,9}(?:\.\d*)?\s*(?:pt|px|cm|mm|in)\s*[\]}]"
-)
-_COMMAND = re.compile(r"\\([A-Za-z]+)")
-_LABEL = re.compile(r"(?<!\\)\\label\{[^{}]*\}")
-_ENVIRONMENT = re.compile(r"\\begin\{([a-zA-Z]{1,20}\*?)\}")
-# Hostile text costs up to 10 us a character, and more within one paragraph. These bound what a
-# paint can cost; real answers stay far below.
-_MOST_CHARS, _MOST_LINES, _MOST_MARKS = 1_000_000, 20_000, 20_000
-_MOST_MARKS_TOGETHER = 3_000
-_MATH_CHARS, _MATH_LINES, _MOST_FORMULAS = 2_000, 100, 500
-_ADDRESS = re.compile(r"://|www\.|@")
-_WORD = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{2,}\s")
-_MARKS = re.compile(r"[\[\]!*_~`<&$\\]")
+# Hostile text costs up to 10 us a character; these bound a paint, and no real answer comes near.
+_MOST_CHARS, _MOST_LINES = 1_000_000, 20_000
 # C0 and C1 controls except tab and newline (terminal escapes), and lone surrogates (not UTF-8).
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_INTERRUPTED_BY_MATH = ["paragraph", "reference", "blockquote", "list"]
+_UNPRINTABLE = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
 _CODE_STYLE = "margin:.5em 0;padding:.5em .75em;overflow-x:auto;white-space:pre"
-_FORMULA_STYLE = "overflow-x:auto;overflow-y:hidden"
 _TEXT_STYLE = "margin:0;white-space:pre-wrap;overflow-wrap:anywhere"
 
 
@@ -80,7 +53,7 @@ def plain(text: str) -> str:
     >>> plain("red \x1b[31malert\x07")
     'red \ufffd[31malert\ufffd'
     """
-    return _UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return re.sub(_UNPRINTABLE, "\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def text_block(text: str) -> str:
@@ -126,7 +99,9 @@ def to_html(markdown: str, *, final: bool = True) -> str:
     text = plain(markdown)
     if len(text) > _MOST_CHARS or text.count("\n") > _MOST_LINES:
         return text_block(text)
-    return str(_parser().render(text, _fresh_environment(final=final)))
+    from multimodel_magic.notebook.markdown_rules import fresh_environment, parser
+
+    return str(parser().render(text, fresh_environment(final=final)))
 
 
 def fences(markdown: str) -> list[tuple[str, str]]:
@@ -137,12 +112,22 @@ def fences(markdown: str) -> list[tuple[str, str]]:
     >>> fences("so:\n```sql\nselect 1\n```\n")
     [('sql', 'select 1\n')]
     """
-    tokens = _parser().parse(plain(markdown), _fresh_environment(final=True))
-    return [(_language(token), token.content) for token in tokens if token.type == "fence"]
+    from multimodel_magic.notebook.markdown_rules import fresh_environment, parser
+
+    tokens = parser().parse(plain(markdown), fresh_environment(final=True))
+    return [(language_of(token), token.content) for token in tokens if token.type == "fence"]
 
 
-def _language(token: Token) -> str:
+def language_of(token: Token) -> str:
+    """Return the language that a fence names, or an empty string."""
     return [*token.info.split(maxsplit=1), ""][0]
+
+
+def prepare() -> None:
+    """Load the parser (50 ms, once), for moments in which one waits anyway."""
+    from multimodel_magic.notebook.markdown_rules import parser
+
+    parser()
 
 
 class GrowingMarkdown:
@@ -166,13 +151,17 @@ class GrowingMarkdown:
         tail = plain(self._tail)
         if len(tail) > _MOST_CHARS or tail.count("\n") > _MOST_LINES:
             return "".join([*self._settled, text_block(tail)])
-        parser, environment = _parser(), _fresh_environment(final=False)
-        tokens = parser.parse(tail, environment)
+        from multimodel_magic.notebook.markdown_rules import fresh_environment, parser
+
+        markdown, environment = parser(), fresh_environment(final=False)
+        tokens = markdown.parse(tail, environment)
         cut, line = _last_block(tokens, tail.count("\n"))
         if cut:
-            self._settled.append(parser.renderer.render(tokens[:cut], parser.options, environment))
+            self._settled.append(
+                markdown.renderer.render(tokens[:cut], markdown.options, environment)
+            )
             self._tail = tail.split("\n", line)[line]
-        rest = parser.renderer.render(tokens[cut:], parser.options, environment)
+        rest = markdown.renderer.render(tokens[cut:], markdown.options, environment)
         return "".join([*self._settled, rest])
 
 
@@ -183,244 +172,3 @@ def _last_block(tokens: Sequence[Token], last_line: int) -> tuple[int, int]:
         if token.level == 0 and token.nesting >= 0 and token.map and token.map[0] < last_line:
             return index, token.map[0]
     return 0, 0
-
-
-# --- parsing
-
-
-def _fresh_environment(*, final: bool) -> dict[str, Any]:
-    return {"final": final, "marks": 0, "sought": 0, "formulas": 0, "links": 0}
-
-
-@cache
-def _parser() -> MarkdownIt:
-    from markdown_it import MarkdownIt
-
-    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    parser.validateLink = _may_link  # type: ignore[method-assign]  # the documented way
-    parser.block.ruler.before("fence", "math_block", _math_block, {"alt": _INTERRUPTED_BY_MATH})
-    parser.inline.ruler.before("escape", "math_inline", _math_inline)
-    parser.core.ruler.before("inline", "costly_text", _costly_text)
-    for name, rule in _RULES.items():
-        parser.add_render_rule(name, _adapted(rule))
-    return parser
-
-
-def _may_link(url: str) -> bool:
-    """Let only absolute links leave; others stay in the text as the model wrote them."""
-    try:
-        parts = urlsplit(url.strip())
-    except ValueError:
-        return False
-    return (parts.scheme in {"http", "https"} and bool(parts.netloc)) or parts.scheme == "mailto"
-
-
-def _costly_text(state: StateCore) -> None:
-    """Leave a paragraph unparsed where marks are more than any real answer has.
-
-    markdown-it matches pairs of `*` in quadratic time: 13,000 in one paragraph took 0.25 s.
-    """
-    for token in state.tokens:
-        if token.type == "inline":
-            marks = len(_MARKS.findall(token.content))
-            state.env["marks"] += marks
-            if marks > _MOST_MARKS_TOGETHER or state.env["marks"] > _MOST_MARKS:
-                token.type = "unparsed"
-
-
-def _math_inline(state: StateInline, silent: bool) -> bool:  # noqa: FBT001  # their signature
-    r"""Take `$x$`, `$$x$$`, `\(x\)` and `\[x\]` out of the markdown."""
-    found = _formula_at(state.src, state.pos)
-    if found is None:
-        return False
-    if not silent:
-        token = state.push("math_inline", "", 0)
-        token.content = found
-    state.pos += len(found)
-    return True
-
-
-def _formula_at(text: str, start: int) -> str | None:
-    opening = text[start : start + 2]
-    closing = {"$$": "$$", "\\(": "\\)", "\\[": "\\]"}.get(opening)
-    if closing is None:
-        return _dollars_at(text, start) if opening[:1] == "$" else None
-    end = text.find(closing, start + 2, start + _MATH_CHARS)
-    return text[start : end + 2] if end > start + 2 else None
-
-
-def _dollars_at(text: str, start: int) -> str | None:
-    """Find `$x$` by pandoc's rule, so that "$5 or $10" stays money; so does "$5 or US$ 7"."""
-    end = text.find("$", start + 1, start + _MATH_CHARS)
-    while end > 0 and text[end - 1] == "\\":
-        end = text.find("$", end + 1, start + _MATH_CHARS)
-    inner = text[start + 1 : end] if end > 0 else ""
-    if not inner or inner != inner.strip() or text[end + 1 : end + 2].isdigit():
-        return None
-    if inner[0].isdigit() and _WORD.search(inner):
-        return None
-    return text[start : end + 1]
-
-
-def _math_block(
-    state: StateBlock,
-    start: int,
-    end: int,
-    silent: bool,  # noqa: FBT001  # their signature
-) -> bool:
-    """Take a formula that fills whole lines out of the markdown."""
-    closing = None if state.is_code_block(start) else _closing_of(_line(state, start))
-    if closing is None or state.env["sought"] > _MOST_LINES:
-        return False
-    for number in range(start, min(end, start + _MATH_LINES)):
-        state.env["sought"] += 1
-        line = _line(state, number).rstrip()
-        if not line or state.sCount[number] < state.blkIndent:
-            return False
-        if line.endswith(closing) and (number > start or len(line) > 2 * len(closing)):
-            return silent or _push_math(state, start, number + 1)
-    return False
-
-
-def _line(state: StateBlock, number: int) -> str:
-    return state.src[state.bMarks[number] + state.tShift[number] : state.eMarks[number]]
-
-
-def _closing_of(line: str) -> str | None:
-    environment = _ENVIRONMENT.match(line)
-    if environment:
-        return f"\\end{{{environment[1]}}}"
-    closing = {"$$": "$$", "\\[": "\\]"}.get(line[:2])
-    # "$$x$$ and more" is a formula in a paragraph.
-    return None if closing is None or closing in line.rstrip()[2:-2] else closing
-
-
-def _push_math(state: StateBlock, start: int, end: int) -> bool:
-    token = state.push("math_block", "", 0)
-    token.block = True
-    token.map = [start, end]
-    token.content = state.getLines(start, end, state.blkIndent, keepLastLF=False).strip()
-    state.line = end
-    return True
-
-
-# --- rendering
-
-_Environment: TypeAlias = MutableMapping[str, Any]
-"""What a parse carries along: `final`, and counts: `marks`, lines `sought` for a formula's end,
-`formulas` and open `links`."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A token where it stands: what a rule of `_RULES` renders."""
-
-    tokens: Sequence[Token]
-    at: int
-    environment: _Environment
-
-    @property
-    def token(self) -> Token:
-        return self.tokens[self.at]
-
-
-_Rule: TypeAlias = Callable[[_Place], str]
-
-
-def _adapted(rule: _Rule) -> Callable[..., str]:
-    """Give `rule` the signature that markdown-it calls."""
-
-    def render(
-        _renderer: object,
-        tokens: Sequence[Token],
-        at: int,
-        _options: object,
-        environment: _Environment,
-    ) -> str:
-        return rule(_Place(tokens, at, environment))
-
-    return render
-
-
-def _formula(place: _Place, *, display: bool) -> str:
-    tex, environment = place.token.content, place.environment
-    environment["formulas"] += 1
-    harmless = _DENIED.isdisjoint(_COMMAND.findall(tex)) and not _HUGE.search(tex)
-    if not harmless or not environment["final"] or environment["formulas"] > _MOST_FORMULAS:
-        return code_block(tex) if display else f"<code>{escape(tex)}</code>"
-    tag, style = ("div", f' style="{_FORMULA_STYLE}"') if display else ("span", "")
-    shown = escape(_LABEL.sub("", tex))
-    return f'<{tag} class="mathjax_process tex2jax_process"{style}>{shown}</{tag}>'
-
-
-def _math_inline_html(place: _Place) -> str:
-    return _formula(place, display=False)
-
-
-def _math_block_html(place: _Place) -> str:
-    return _formula(place, display=True) + "\n"
-
-
-def _code_html(place: _Place) -> str:
-    return code_block(
-        place.token.content, _language(place.token) if place.environment["final"] else ""
-    )
-
-
-def _unparsed_html(place: _Place) -> str:
-    return escape(place.token.content)
-
-
-def _heading_html(place: _Place) -> str:
-    """Put the model's headings below the notebook's own."""
-    level = min(6, int(place.token.tag[1]) + 2)
-    return f"<h{level}>" if place.token.nesting == 1 else f"</h{level}>\n"
-
-
-def _cell_html(place: _Place) -> str:
-    """Align to the left where the model does not say: Lab aligns HTML tables to the right."""
-    align = str(place.token.attrs.get("style", "text-align:left"))
-    return f'<{place.token.tag} style="{escape(align)}">'
-
-
-def _link_open_html(place: _Place) -> str:
-    place.environment["links"] += 1
-    return _link(str(place.token.attrs["href"]))
-
-
-def _link_close_html(place: _Place) -> str:
-    """Close the link; where its text looks like an address, say where it really goes."""
-    place.environment["links"] -= 1
-    begin = next(i for i in range(place.at, -1, -1) if place.tokens[i].type == "link_open")
-    shown = "".join(token.content for token in place.tokens[begin : place.at]).strip()
-    href = str(place.tokens[begin].attrs["href"])
-    honest = shown in href or not _ADDRESS.search(shown)
-    return "</a>" if honest else f"</a> (goes to {escape(href)})"
-
-
-def _link(href: str) -> str:
-    where = escape(href)
-    return f'<a href="{where}" title="{where}" target="_blank" rel="noopener noreferrer">'
-
-
-def _image_html(place: _Place) -> str:
-    """Name the image instead of fetching it: its address alone can carry data away."""
-    text = f"image (not loaded): {escape(place.token.content or 'no description')}"
-    inside = place.environment["links"] > 0
-    return text if inside else f"{_link(str(place.token.attrs['src']))}{text}</a>"
-
-
-_RULES: dict[str, _Rule] = {
-    "math_inline": _math_inline_html,
-    "math_block": _math_block_html,
-    "fence": _code_html,
-    "code_block": _code_html,
-    "unparsed": _unparsed_html,
-    "heading_open": _heading_html,
-    "heading_close": _heading_html,
-    "th_open": _cell_html,
-    "td_open": _cell_html,
-    "link_open": _link_open_html,
-    "link_close": _link_close_html,
-    "image": _image_html,
-}
