@@ -69,7 +69,8 @@ RULES = (
     rule(ContextTooLong, 400, 413, 422, 500, words=r"exceed_context_size|context_length_exceeded"),
     rule(ContextTooLong, 400, 422, 500, words=r"maximum context length|context (length|window)"),
     rule(ContentFiltered, 400, 403, 422, words=r"content[_ ](policy|filter)|content management"),
-    rule(QuotaExceeded, 400, 429, words=r"insufficient_quota|billing|exceeded your .*quota"),
+    # Not any "billing": OpenAI's plain rate limits advertise their page of that name.
+    rule(QuotaExceeded, 400, 429, words=r"insufficient_quota|billing_\w+|exceeded your .*quota"),
     rule(FeatureMissing, 400, words=r"does not support (tool|think|image|vision|chat)"),
     rule(AuthenticationFailed, 401, 402, 403),
     rule(ModelNotFound, 404, 410),

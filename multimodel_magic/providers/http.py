@@ -12,12 +12,13 @@ import ssl
 from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["Pools", "limits", "origin", "patience", "tls"]
+__all__ = ["Pools", "origin", "patience", "tls"]
 
 S = TypeVar("S")
 
@@ -34,13 +35,6 @@ def tls() -> ssl.SSLContext:
     import httpx2
 
     return httpx2.create_ssl_context()
-
-
-def limits() -> httpx2.Limits:
-    """Return how many connections a pool holds: enough for a batch of several hundred at once."""
-    import httpx2
-
-    return httpx2.Limits(max_connections=1024, max_keepalive_connections=256, keepalive_expiry=30)
 
 
 def patience(timeout_s: float | None, *, stream: bool) -> httpx2.Timeout:
@@ -103,11 +97,16 @@ class Pools:
         kept = self._kept.get(loop)
         if kept is not None and not kept.http.is_closed:
             return kept
-        for gone in [loop for loop in self._kept if loop.is_closed()]:
-            del self._kept[gone]
+        self._forget_closed()
         keeper = _keep()
         kept = self._kept[loop] = Kept(await anext(keeper), keeper, {})
         return kept
+
+    def _forget_closed(self) -> None:
+        # A snapshot: another thread's loop may be added at this moment.
+        for ref in self._kept.keyrefs():
+            if (loop := ref()) is not None and loop.is_closed():
+                self._kept.pop(loop, None)
 
     async def aclose(self) -> None:
         """Close the running loop's client; a client of another loop closes with that loop."""
@@ -124,7 +123,11 @@ async def _keep() -> AsyncGenerator[httpx2.AsyncClient, None]:
     """
     import httpx2
 
-    client = httpx2.AsyncClient(verify=tls(), follow_redirects=False, limits=limits())
+    from multimodel_magic.providers.lanes import Lanes
+
+    # Behind a proxy httpx2 is to choose the transport, from the environment.
+    lanes = None if getproxies().keys() - {"no"} else Lanes()
+    client = httpx2.AsyncClient(verify=tls(), follow_redirects=False, transport=lanes)
     try:
         yield client
     finally:

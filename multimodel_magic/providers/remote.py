@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -62,7 +63,7 @@ class Remote:
         timeout: float | None,
         key_env: str | None = None,
     ) -> None:
-        prefix = name.upper().replace("-", "_")
+        prefix = re.sub(r"\W", "_", name.upper())
         self.name = name
         self.timeout_s = timeout
         self._given_url = base_url

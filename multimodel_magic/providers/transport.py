@@ -1,8 +1,15 @@
 """Carries the ollama SDK's requests, which it makes with legacy httpx, over httpx2.
 
-Legacy httpx (with httpcore 1) scans its whole pool whenever a request begins or ends. Measured
-with the SDK's own transport and unlimited connections on a 100 ms server, CPU per request:
-1.7 ms at 16 in flight, 10.9 ms at 64 and 14.7 ms at 256, where a round of 256 takes 4.1 s.
+Legacy httpx (with httpcore 1) scans its whole pool whenever a request begins or ends. CPU per
+request and the time of a round, on a server that takes 100 ms, with unlimited connections:
+
+    in flight   the SDK alone          through here
+           16    1.7 ms,  0.13 s        1.5 ms, 0.15 s
+           64   10.9 ms,  0.84 s        1.2 ms, 0.24 s
+          256   14.7 ms,  4.13 s        1.3 ms, 0.61 s
+
+One request at a time costs 1.1 ms instead of 0.8, as two libraries build it; the SDK's pydantic
+models are not the cost (19 us a chunk with them, 19 without, of which the bytes alone are 13).
 """
 
 from __future__ import annotations

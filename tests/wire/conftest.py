@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -285,6 +286,9 @@ class Raw:
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a client closed a connection that was held."""
+    keeps: bool = False
+    """Whether a connection serves one request after another."""
+    connections: int = 0
 
     def play(self, *steps: bytes | float | str) -> None:
         self.script = list(steps)
@@ -307,8 +311,11 @@ class Raw:
         self.play(head % (status, kind, len(body), more.encode()), body)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             await self._one(reader, writer)
+            while self.keeps:
+                await self._one(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             self.left.set()
         finally:
@@ -339,26 +346,33 @@ class Raw:
                 writer.transport.abort()
 
 
+@contextlib.asynccontextmanager
+async def listening(server: Raw) -> AsyncIterator[Raw]:
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=2**22)
+    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    yield server
+    listener.close()
+    await listener.wait_closed()
+
+
 @pytest.fixture
 async def raw() -> AsyncIterator[Raw]:
-    server = Raw()
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=2**22)
-    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-    yield server
-    listening.close()
-    await listening.wait_closed()
+    async with listening(Raw()) as server:
+        yield server
+
+
+@pytest.fixture
+async def keeping() -> AsyncIterator[Raw]:
+    async with listening(Raw(keeps=True)) as server:
+        yield server
 
 
 @pytest.fixture
 async def elsewhere() -> AsyncIterator[Raw]:
     """Another origin, to which redirects lead."""
-    server = Raw()
-    server.respond(b"{}")
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-    yield server
-    listening.close()
-    await listening.wait_closed()
+    async with listening(Raw()) as server:
+        server.respond(b"{}")
+        yield server
 
 
 # --- servers that others wrote

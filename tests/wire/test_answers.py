@@ -23,7 +23,7 @@ PROMPTS = [
 ]
 
 
-def play(raw: Any, wire: Any, stream: bool, *words: str) -> None:  # noqa: FBT001
+def play(raw: Any, wire: Any, stream: bool, *words: str) -> None:
     if stream:
         raw.stream(wire, *wire.answer(*words))
     else:
@@ -191,3 +191,24 @@ async def test_a_refusal_is_content_filtered(wire: Any, raw: Any, ask: Any) -> N
     raw.stream(wire, *REFUSALS[wire.name](wire))
     with pytest.raises(ContentFiltered, match=r"refused to answer: (refusal|I cannot help)"):
         await ask(wire.provider(raw.url), Request("hi"))
+
+
+async def test_many_at_once_all_answer_and_leave_their_lanes(wire: Any, raw: Any, ask: Any) -> None:
+    raw.chunked(wire, *wire.answer("Hello"), 0.05)
+    provider = wire.provider(raw.url)
+    answers = await asyncio.gather(*(ask(provider, Request("hi")) for _ in range(40)))
+    assert {answer.text for answer in answers} == {"Hello"}
+    lanes = (await provider._pools.client())._transport._lanes
+    assert len(lanes) == 3
+    assert [lane.busy for lane in lanes] == [0, 0, 0]
+    await provider.aclose()
+
+
+async def test_a_second_answer_comes_over_the_first_ones_connection(
+    wire: Any, keeping: Any, ask: Any
+) -> None:
+    keeping.chunked(wire, *wire.answer("Hello"), b"")
+    provider = wire.provider(keeping.url)
+    for _ in range(3):
+        await ask(provider, Request("hi"))
+    assert (len(keeping.bodies), keeping.connections) == (3, 1)

@@ -281,3 +281,18 @@ async def test_a_lone_surrogate_in_the_prompt_is_the_users_bug(
     with pytest.raises(BadRequest):
         await ask(wire.provider(raw.url), Request("\ud800"))
     assert raw.bodies == []
+
+
+@pytest.mark.parametrize("fault", ["status", "cut", "reset", "stall"])
+async def test_a_failed_request_leaves_its_lane(wire: Any, raw: Any, ask: Any, fault: str) -> None:
+    if fault == "status":
+        raw.respond(b"{}", status=503)
+    elif fault == "cut":
+        raw.stream(wire, wire.delta("Hello"))
+    else:
+        raw.play("reset" if fault == "reset" else "hold")
+    provider = wire.provider(raw.url, timeout=0.2)
+    with pytest.raises(MultimodelError):
+        await ask(provider, Request("hi"))
+    lanes = (await provider._pools.client())._transport._lanes
+    assert [lane.busy for lane in lanes] == [0]
