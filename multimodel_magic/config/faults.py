@@ -105,9 +105,12 @@ def _text(detail: ErrorDetails) -> str:
 
 
 def _pattern(detail: ErrorDetails) -> str:
-    plain = "^[A-Za-z0-9]" in str(detail["ctx"]["pattern"])
-    what = "of letters, digits, '_', '.' and '-'" if plain else "without spaces"
-    return f"must be a name {what}{_got(detail)}"
+    pattern = str(detail["ctx"]["pattern"])
+    if r"\s" in pattern:
+        return f"must be a name without spaces{_got(detail)}"
+    if pattern.startswith("^[A-Z"):
+        return f"must be a name of letters, digits, '_', '.' and '-'{_got(detail)}"
+    return "must be one line of text"
 
 
 def _short(detail: ErrorDetails) -> str:

@@ -34,7 +34,7 @@ __all__ = ["Arm", "ExperimentSettings", "Routing", "RoutingConfig", "Rule"]
 class Rule(Strict):
     """If a request meets the condition, this is who answers."""
 
-    name: str | None = Field(default=None, max_length=80)
+    name: str | None = Field(default=None, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")
     """What the explanation calls the rule."""
     condition: Condition | None = None
     """Without a condition the rule matches every request."""

@@ -180,24 +180,16 @@ def _experiment(name: str, settings: ExperimentSettings) -> Experiment:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimator:
-    """Estimates what asking a model would cost, by the prices of a day."""
+class Listed:
+    """Costs of tokens by the prices of a day, the configuration's own first."""
 
-    catalogue: Catalogue
     rates: Mapping[str, Rates]
     at: datetime
 
-    def __call__(self, name: str, request: Request) -> Decimal | None:
-        """Estimate the cost of a request with a model, alias or role, in US dollars."""
-        model = self.catalogue.resolve(name).model
-        most = OUTPUT_TOKENS if request.max_tokens is None else request.max_tokens
-        tokens = request.estimated_input_tokens(), min(most, OUTPUT_TOKENS)
-        return self.cost(model.provider, model.name, *tokens)
-
-    def cost(
+    def __call__(
         self, provider: str, model: str, input_tokens: int, output_tokens: int
     ) -> Decimal | None:
-        """Estimate the cost of so many tokens; None where the price is unknown."""
+        """Estimate what so many tokens cost in US dollars; None where the price is unknown."""
         return pricing.estimate(
             provider,
             model,
@@ -206,6 +198,21 @@ class Estimator:
             output_tokens=output_tokens,
             overrides=self.rates,
         ).cost_usd
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """Estimates what asking a model, alias or role would cost."""
+
+    catalogue: Catalogue
+    cost_of: Listed
+
+    def __call__(self, name: str, request: Request) -> Decimal | None:
+        """Estimate the cost of a request in US dollars; None where the price is unknown."""
+        model = self.catalogue.resolve(name).model
+        most = OUTPUT_TOKENS if request.max_tokens is None else request.max_tokens
+        tokens = request.estimated_input_tokens(), min(most, OUTPUT_TOKENS)
+        return self.cost_of(model.provider, model.name, *tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +249,7 @@ class Shelf:
     @property
     def estimator(self) -> Estimator:
         """What prices candidates."""
-        return Estimator(self.catalogue, own_rates(self.config), self.at)
+        return Estimator(self.catalogue, Listed(own_rates(self.config), self.at))
 
     def guarded(self, strategy: Strategy, rule: Rule | None = None) -> Guarded:
         """Put the fallbacks behind a strategy, a rule's own before the configuration's."""
@@ -278,7 +285,7 @@ class Shelf:
             tiers, values = row.user_tier, row.task_value
             fits = [(t, v) for t, v in table if _in(t, tiers) and _in(v, values)]
             table |= dict.fromkeys(fits, terms)
-        return ByCostTier(self.catalogue, table, self.estimator.cost, OUTPUT_TOKENS, self.at)
+        return ByCostTier(self.catalogue, table, self.estimator.cost_of, OUTPUT_TOKENS, self.at)
 
     def task(self) -> ByTask:
         """Make `task`."""

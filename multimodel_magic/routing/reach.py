@@ -84,7 +84,7 @@ def flat(condition: Condition | None) -> Iterator[Condition]:
         yield from flat(inner)
 
 
-def _points(conditions: Iterable[Condition | None], look: Look) -> list[Facts] | None:
+def _points(conditions: Iterable[Condition | None], look: Look) -> Iterator[Facts] | None:
     """Return one request of each kind that the conditions tell apart; None for too many."""
     parts = [part for condition in conditions for part in flat(condition)]
     tasks = _tasks(parts, look)
@@ -94,11 +94,12 @@ def _points(conditions: Iterable[Condition | None], look: Look) -> list[Facts] |
     kinds = (len(tasks), len(tiers), len(values), len(needs), len(tokens), len(scores))
     if math.prod(kinds) > MOST_POINTS:
         return None
-    return [
-        Facts(_always(scored), task, tier, value, some, size, look.families)
+    known = [_always(scored) for scored in scores]
+    return (
+        Facts(scored, task, tier, value, some, size, look.families)
         for task, tier, value in itertools.product(tasks, tiers, values)
-        for some, size, scored in itertools.product(needs, tokens, scores)
-    ]
+        for some, size, scored in itertools.product(needs, tokens, known)
+    )
 
 
 def _always(scored: Scored) -> Callable[[], Scored]:

@@ -199,7 +199,7 @@ class Guarded:
         kept, out = self._below_ceiling(self.fallbacks, request)
         # `cost` takes who says nothing for a free user.
         tier = request.user_tier or ("free" if route.strategy == "cost" else None)
-        if self.dearer or tier != "free":
+        if self.dearer or tier != "free" or not kept:
             return kept, out
         dear = self._dearer(route.models, kept, request)
         return (
