@@ -1,6 +1,6 @@
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from multimodel_magic.errors import UsageError
+from multimodel_magic.errors import Cancelled, Overloaded, UsageError
 from multimodel_magic.experiments import (
     ABTestRouter,
     ArmMean,
     Assigned,
+    LedgerStore,
     ResultsStore,
     analyze,
     assigned_from,
+    assigned_in,
     cautious,
     difference,
     half_width,
@@ -26,6 +28,7 @@ from multimodel_magic.experiments import (
     ratio_e_value,
     record_outcome,
 )
+from multimodel_magic.ledger.rows import RequestRow, recorded
 from multimodel_magic.strategies import Experiment, WithFallbacks
 from multimodel_magic.types import Attempt, Request, Response, Strategy
 
@@ -173,6 +176,56 @@ def test_assignment_and_the_model_that_answered_are_kept_apart() -> None:
 
 def test_response_outside_any_experiment_is_not_assigned() -> None:
     assert assigned_from(Response(Request("Hi"), "hello")) is None
+
+
+class PaperBook:
+    """A ledger of rows in a list."""
+
+    def __init__(self, *responses: Response) -> None:
+        self.rows = {r.request_id: recorded(r).request for r in responses}
+        self.outcomes: dict[str, Mapping[str, float]] = {}
+
+    def dealt(self, experiment: str) -> list[tuple[RequestRow, Mapping[str, float]]]:
+        found = [row for row in self.rows.values() if (row.arm or "").startswith(experiment)]
+        return [(row, self.outcomes.get(row.request_id, {})) for row in found]
+
+    def dealt_request(self, request_id: str) -> tuple[RequestRow, Mapping[str, float]] | None:
+        row = self.rows.get(request_id)
+        return None if row is None else (row, self.outcomes.get(request_id, {}))
+
+    def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
+        self.outcomes[request_id] = outcome
+
+
+def responses(error: Exception | None) -> Response:
+    request = Request("Hi", unit="u")
+    name = None if error is None else type(error).__name__
+    attempt = Attempt("local", "smollm2", 1, cost_usd=Decimal(0), error_type=name)
+    route = TEST.route(request)
+    return Response(request, "hello", (attempt,), route, error, 1.5)
+
+
+@pytest.mark.parametrize("error", [None, Overloaded("busy"), Cancelled("stopped")])
+def test_ledgers_row_and_the_response_tell_the_same(error: Exception | None) -> None:
+    response = responses(error)
+    assert assigned_in(recorded(response).request, {}) == assigned_from(response)
+
+
+def test_failure_counts_against_its_arm_and_an_interrupt_does_not() -> None:
+    told = [assigned_from(responses(e)) for e in (None, Overloaded("x"), Cancelled("x"))]
+    (arm,) = analyze("trial", [one for one in told if one is not None]).arms
+    assert (arm.n, arm.success, arm.latency_s) == (3, 0.5, 1.5)
+
+
+def test_outcome_of_a_request_in_the_ledger_may_come_in_a_later_kernel() -> None:
+    response, outside = responses(None), Response(Request("Hi"), "hello")
+    store = LedgerStore(PaperBook(response, outside))
+    assert record_outcome(store, response.request_id, {"score": 0.9})
+    assert not record_outcome(store, response.request_id, 0.9)
+    assert [one.outcome for one in store.assigned("trial")] == [{"score": 0.9}]
+    assert store.assigned("tri") == ()
+    with pytest.raises(UsageError, match="took part in an experiment"):
+        record_outcome(store, outside.request_id, 0.9)
 
 
 # --- intervals, against oracles

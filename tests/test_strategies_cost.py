@@ -59,7 +59,8 @@ def test_nothing_dearer_than_the_floors_own_models_is_in_the_route() -> None:
 def test_unknown_price_never_counts_as_free() -> None:
     unknown = priced(anthropic_mini=None)
     assert models("free", "low", cost_of=unknown)[:2] == ("openai:mini", "anthropic:mini")
-    capped = {("free", "low"): Terms("fast", Decimal("0.02"))}
+    # 504 tokens are estimated for "Hi": $20 a million tokens are about $0.01.
+    capped = {("free", "low"): Terms("fast", Decimal(20))}
     kept = models("free", "low", cost_of=unknown, table=capped)
     assert kept == ("openai:mini", "openai:big", "anthropic:mid", "local:tiny")
 
@@ -89,7 +90,7 @@ def test_a_users_local_model_in_front_of_a_role_is_a_candidate_and_free() -> Non
 
 def test_ceiling_that_nothing_meets_is_an_error_that_says_what_each_costs() -> None:
     catalogue = CATALOGUE.with_roles({"exam": ("openai:mid",)})
-    table = {("free", "low"): Terms("exam", Decimal("0.001"))}
+    table = {("free", "low"): Terms("exam", Decimal(2))}
     strategy = ByCostTier(catalogue, table, cost_of=priced())
     with pytest.raises(
         Misconfigured, match=r"openai:mid: about \$0.030, and the ceiling is \$0.001"

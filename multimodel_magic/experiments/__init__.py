@@ -21,9 +21,12 @@ from multimodel_magic.experiments.results import (
 )
 from multimodel_magic.experiments.store import (
     Assigned,
+    Book,
+    LedgerStore,
     ResultsStore,
     Store,
     assigned_from,
+    assigned_in,
     record_outcome,
 )
 
@@ -33,14 +36,17 @@ __all__ = [
     "ArmMean",
     "ArmResult",
     "Assigned",
+    "Book",
     "Difference",
     "Interval",
+    "LedgerStore",
     "Results",
     "ResultsStore",
     "SampleRatio",
     "Store",
     "analyze",
     "assigned_from",
+    "assigned_in",
     "cautious",
     "difference",
     "half_width",

@@ -7,10 +7,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
-from multimodel_magic.errors import UsageError
+from multimodel_magic.errors import Cancelled, UsageError
+from multimodel_magic.ledger.rows import RequestRow
 from multimodel_magic.types import Response
 
-__all__ = ["Assigned", "Outcome", "ResultsStore", "Store", "assigned_from", "record_outcome"]
+__all__ = [
+    "Assigned",
+    "Book",
+    "LedgerStore",
+    "Outcome",
+    "ResultsStore",
+    "Store",
+    "assigned_from",
+    "assigned_in",
+    "record_outcome",
+]
 
 Outcome: TypeAlias = "Mapping[str, float | None] | float | bool"
 """A later judgement: `{"success": True, "score": 0.8, ...}`, a score, or whether it was good."""
@@ -38,6 +49,7 @@ class Assigned:
     """Whether there was an answer."""
     cost_usd: float | None = None
     latency_s: float | None = None
+    """Of a request that was answered: how soon something fails says nothing of a model."""
     outcome: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -80,6 +92,67 @@ class ResultsStore:
         self._rows[request_id] = replace(self._rows[request_id], outcome=outcome)
 
 
+class Book(Protocol):
+    """What of the ledger an experiment needs; SQL stays on its side."""
+
+    def dealt(self, experiment: str) -> Iterable[tuple[RequestRow, Mapping[str, float]]]:
+        """Return the requests whose `arm` begins with `EXPERIMENT:`, each with its outcome."""
+        ...
+
+    def dealt_request(self, request_id: str) -> tuple[RequestRow, Mapping[str, float]] | None:
+        """Return one request with its outcome, or None."""
+        ...
+
+    def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
+        """Replace the outcome of a request."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerStore:
+    """The ledger as a store: what was dealt in any kernel, and what came of it since."""
+
+    book: Book
+
+    def assigned(self, experiment: str) -> tuple[Assigned, ...]:
+        """Return every request that was dealt in an experiment."""
+        found = (assigned_in(row, outcome) for row, outcome in self.book.dealt(experiment))
+        return tuple(one for one in found if one is not None and one.experiment == experiment)
+
+    def find(self, request_id: str) -> Assigned | None:
+        """Return a request that was dealt, or None."""
+        found = self.book.dealt_request(request_id)
+        return None if found is None else assigned_in(*found)
+
+    def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
+        """Replace the outcome of a request."""
+        self.book.keep_outcome(request_id, outcome)
+
+
+def assigned_in(row: RequestRow, outcome: Mapping[str, float]) -> Assigned | None:
+    """Return how a request of the ledger took part in an experiment, or None.
+
+    An interrupted request is neither a success nor a failure of its arm.
+    """
+    if row.arm is None or row.status == "unfinished":
+        return None
+    experiment, _, arm = row.arm.rpartition(":")
+    answered = row.status == "answered"
+    return Assigned(
+        row.request_id,
+        experiment,
+        arm,
+        (row.route or "").partition(" > ")[0],
+        row.arm_probability or 1.0,
+        row.request_id if row.unit is None else row.unit,
+        f"{row.provider}:{row.model}" if answered else None,
+        None if row.status == "interrupted" else answered,
+        row.cost_usd,
+        row.latency_s if answered else None,
+        outcome,
+    )
+
+
 def assigned_from(response: Response) -> Assigned | None:
     """Return how a response took part in an experiment, or None where it did not."""
     route = response.route
@@ -95,9 +168,9 @@ def assigned_from(response: Response) -> Assigned | None:
         route.arm_probability or 1.0,
         response.request_id if unit is None else unit,
         None if answer is None else answer.name,
-        response.succeeded,
+        None if isinstance(response.error, Cancelled) else response.succeeded,
         None if cost_usd is None else float(cost_usd),
-        response.latency_s,
+        response.latency_s if response.succeeded else None,
     )
 
 

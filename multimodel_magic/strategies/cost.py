@@ -33,13 +33,17 @@ class Terms:
     floor
         The lowest role that will do: with one of `LADDER`, the roles above it will do too. Any
         other role, alias or model stands for itself.
-    max_cost_usd
-        The most that the request may be estimated to cost, in US dollars. None: no more than
-        the dearest model of the floor's role.
+    ceiling_mtok
+        US dollars per million tokens, input and output in the mix that the request is estimated
+        to have. None: no dearer than the dearest model of the floor's role.
     """
 
     floor: str
-    max_cost_usd: Decimal | None = None
+    ceiling_mtok: Decimal | None = None
+
+    def ceiling_usd(self, tokens: int) -> Decimal | None:
+        """Return the ceiling in US dollars for a request of so many tokens, both ways."""
+        return None if self.ceiling_mtok is None else self.ceiling_mtok * tokens / _MILLION
 
 
 def seed_table() -> dict[tuple[str, str], Terms]:
@@ -103,7 +107,7 @@ class ByCostTier:
             return Route((terms.floor,), self.name, (Reason(self.name, what),))
         usage = request.estimated_input_tokens(), self._output_tokens(request)
         offers = self._offers(self.catalogue, terms.floor, usage)
-        kept, left_out = _within(offers, terms.max_cost_usd)
+        kept, left_out = _within(offers, terms.ceiling_usd(sum(usage)))
         last = _last_resorts(self.catalogue) if terms.floor in LADDER else ()
         models = (*(offer.model for offer in kept), *last)
         if not models:
@@ -171,16 +175,16 @@ class _Offer:
 
 
 def _within(
-    offers: list[_Offer], max_cost_usd: Decimal | None
+    offers: list[_Offer], given_usd: Decimal | None
 ) -> tuple[list[_Offer], tuple[LeftOut, ...]]:
     """Part the offers by the ceiling, which is by default the dearest one of the floor."""
     floor = [o.cost_usd for o in offers if o.of_the_floor and o.cost_usd is not None]
-    ceiling_usd = max(floor, default=Decimal(0)) if max_cost_usd is None else max_cost_usd
+    ceiling_usd = max(floor, default=Decimal(0)) if given_usd is None else given_usd
     kept, left_out = [], []
     for offer in offers:
         if offer.cost_usd is None:
             # Not free, but nobody set a limit, and the floor's own role asks for it.
-            fits = max_cost_usd is None and offer.of_the_floor
+            fits = given_usd is None and offer.of_the_floor
         else:
             fits = offer.cost_usd <= ceiling_usd
         if fits:
