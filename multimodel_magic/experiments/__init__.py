@@ -1,6 +1,8 @@
 """What an experiment showed: arms, outcomes, and intervals that may be looked at every day."""
 
 from multimodel_magic.experiments.abtest import ABTestRouter
+from multimodel_magic.experiments.balance import SampleRatio
+from multimodel_magic.experiments.compare import METRICS, ArmResult, Difference
 from multimodel_magic.experiments.intervals import (
     ArmMean,
     Interval,
@@ -11,14 +13,7 @@ from multimodel_magic.experiments.intervals import (
     more_needed,
     ratio_e_value,
 )
-from multimodel_magic.experiments.results import (
-    METRICS,
-    ArmResult,
-    Difference,
-    Results,
-    SampleRatio,
-    analyze,
-)
+from multimodel_magic.experiments.results import Results, analyze
 from multimodel_magic.experiments.store import (
     Assigned,
     Book,
