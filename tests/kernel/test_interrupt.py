@@ -1,0 +1,57 @@
+"""Stop means stop: the vendor's connection too, wherever the interrupt strikes."""
+
+import time
+
+import pytest
+
+from tests.drip import Drip
+
+KEY = "sk-canary-0123456789abcdef"
+
+
+@pytest.fixture
+def drip(kernel):
+    with Drip() as drip:
+        where = {"OPENAI_BASE_URL": drip.base_url, "OPENAI_API_KEY": KEY}
+        setup = f"import os; os.environ.update({where!r})\n"
+        setup += "from multimodel_magic import session; session.start(); None"
+        assert kernel.run(setup).status == "ok"
+        yield drip
+        kernel.run("del os.environ['OPENAI_BASE_URL'], os.environ['OPENAI_API_KEY']")
+
+
+@pytest.mark.parametrize("how", ["awaited", "blocking", "line"])
+def test_an_interrupt_closes_the_vendors_connection_within_half_a_second(kernel, drip, how):
+    code = {
+        "awaited": "%%llm openai:n\nHello",
+        "blocking": "get_ipython().run_cell_magic('llm', 'openai:n', 'Hello')",
+        "line": "x = %llm -m openai:n Hello",
+    }[how]
+    start = time.monotonic()
+    ran = kernel.run(code, interrupt_after_s=2.5)
+    ended = time.monotonic()
+    assert ran.status == "error"
+    assert ran.took_s < 2.5 + 0.5
+    time.sleep(0.3)
+    assert drip.closed_s is not None
+    assert start + 2.5 < drip.closed_s < ended + 0.2
+    attempt = kernel.value("multimodel_magic.llm.attempts.iloc[-1].to_dict().__repr__()")
+    assert "'error_type': 'Cancelled'" in attempt
+    assert "drip drip" in ran.text
+    assert kernel.run("%%llm scripted:echo\nstill here").status == "ok"
+
+
+def test_the_key_appears_nowhere_but_in_the_header(kernel, drip):
+    ran = kernel.run("%%llm openai:n -v\nHello", interrupt_after_s=1.5)
+    reports = [kernel.run(f"%llm {word}") for word in ("why", "doctor", "", "models", "df")]
+    seen = repr([ran, *reports])
+    seen += kernel.value(
+        "repr(multimodel_magic.llm.last) + repr(vars(multimodel_magic.llm.client))"
+    )
+    seen += kernel.value(
+        "multimodel_magic.llm.df.to_json() + multimodel_magic.llm.attempts.to_json()"
+    )
+    assert KEY not in seen
+    head, _, body = drip.requests[0].partition(b"\r\n\r\n")
+    assert KEY.encode() in head
+    assert KEY.encode() not in body
