@@ -41,6 +41,8 @@ LONG_WAIT_S = 60.0
 
 SAID_LENGTH = 240
 
+SHORT_KEY = 8
+
 NO_KEY = Secret("")
 
 
@@ -123,6 +125,7 @@ class Place:
     secret: Secret = NO_KEY
     rules: tuple[Rule, ...] = ()
     missing_hint: str = "see what it serves with `%llm models`"
+    down_hint: str = "check the network and the address"
 
     @property
     def name(self) -> str:
@@ -151,9 +154,10 @@ def scrub(text: str, secret: Secret) -> str:
     'Incorrect API key provided: [key]'
     """
     key = secret.reveal()
-    if key:
+    if 0 < len(key) < SHORT_KEY:  # `ollama` may be one: only where it stands alone
+        text = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", "[key]", text)
+    elif key:
         text = text.replace(key, "[key]")
-    if len(key) >= 8:  # noqa: PLR2004 - a shorter beginning would hit ordinary words
         text = re.sub(re.escape(key[:6]) + r"[\w*.\-]*", "[key]", text)
     text = " ".join(_KEYLIKE.sub("[key]", text).split())
     return text if len(text) <= SAID_LENGTH else text[: SAID_LENGTH - 1] + "…"
@@ -247,7 +251,7 @@ _LINES: dict[type[MultimodelError], str] = {
     QuotaExceeded: "{name}: the quota is spent ({status}{wait}): see the account's limits",
     Overloaded: "{server} has trouble of its own ({status}{wait})",
     TimedOut: "{name} gave up waiting ({status})",
-    ModelNotFound: "{provider} has no model {model!r} for this key ({status}): {missing_hint}",
+    ModelNotFound: "{provider} has no model {model!r} ({status}): {missing_hint}",
     ContextTooLong: "the prompt does not fit the context window of {name} ({status}): shorten it",
     ContentFiltered: "{name} refused the content ({status})",
     FeatureMissing: "{name} lacks something that the request needs ({status})",

@@ -60,6 +60,7 @@ class OllamaProvider(Remote):
 
     vendor_url: ClassVar[str] = f"http://127.0.0.1:{PORT}"
     missing_hint: ClassVar[str] = "fetch it with `ollama pull {model}`"
+    down_hint: ClassVar[str] = "start it with `ollama serve`, or check the address"
     rules: ClassVar[tuple[Rule, ...]] = (
         rule(ContextTooLong, 400, 500, words=r"input length exceeds|exceeds the context"),
         rule(FeatureMissing, 400, 500, words=r"does not support|missing data required for image"),

@@ -53,6 +53,7 @@ class Remote:
     """The vendor's own address, which wants a key."""
     rules: ClassVar[tuple[Rule, ...]] = ()
     missing_hint: ClassVar[str] = "see what it serves with `%llm models`"
+    down_hint: ClassVar[str] = "check the network and the address"
 
     def __init__(
         self,
@@ -172,6 +173,7 @@ class Remote:
             secret=self.secret,
             rules=self.rules,
             missing_hint=self.missing_hint.format(model=model),
+            down_hint=self.down_hint,
         )
 
     def _require_key(self, place: Place) -> None:
@@ -224,7 +226,11 @@ def translated(error: Exception, place: Place) -> MultimodelError:
         if any(isinstance(one, types) for one in chain)
     )
     said = next((place.scrub(str(one)) for one in reversed(chain) if str(one)), "")
-    told = line.format(server=place.server, name=place.name, provider=place.provider)
+    told = line.format(
+        server=place.server, name=place.name, provider=place.provider, hint=place.down_hint
+    )
+    if kind is TimedOut:  # what the libraries say of it is how they count, not what happened
+        return kind(told)
     return kind(f"{told} ({said})" if said else told)
 
 
@@ -234,7 +240,11 @@ def _meanings() -> tuple[tuple[tuple[type[Exception], ...], type[MultimodelError
     import httpx2
 
     return (
-        ((httpx2.TimeoutException, TimeoutError), TimedOut, "{server} sent nothing in time"),
+        (
+            (httpx2.TimeoutException, TimeoutError),
+            TimedOut,
+            "{server} sent nothing in time: ask again, or give it a longer timeout",
+        ),
         ((UnicodeEncodeError,), BadRequest, "{name}: the text to send is no valid Unicode"),
         (
             (httpx2.InvalidURL, httpx2.UnsupportedProtocol),
@@ -243,7 +253,11 @@ def _meanings() -> tuple[tuple[tuple[type[Exception], ...], type[MultimodelError
         ),
         ((httpx2.DecodingError,), MalformedAnswer, "{server}: its compression is broken"),
         ((ssl.SSLCertVerificationError,), ConnectionFailed, "{server}: untrusted certificate"),
-        ((httpx2.HTTPError, OSError), ConnectionFailed, "no connection to {server}, or it broke"),
+        (
+            (httpx2.HTTPError, OSError),
+            ConnectionFailed,
+            "the connection to {server} failed: {hint}",
+        ),
         ((Exception,), MalformedAnswer, "{server}: no answer in what came"),
     )
 

@@ -252,7 +252,7 @@ class Reading:
         """Return the error itself, or `StreamInterrupted` where text had been handed out."""
         if not self.begun or isinstance(error, ContentFiltered | StreamInterrupted):
             return error
-        return StreamInterrupted(f"{self.place.name} broke off: {error}")
+        return StreamInterrupted(f"{self.place.name} broke off after text had come: {error}")
 
     def broken(self, what: str) -> MultimodelError:
         """Return the error for something that is no answer."""
