@@ -110,6 +110,7 @@ aliases: {mine: balanced}
     assert route(text, Request("x", strategy="ab")).models == ("fast",)
     assert route(text, Request("x", strategy="fixed")).models == ("mine",)
     assert route(text, Request("x", strategy="weighted")).models == ("strong",)
+    assert route(text, Request("x", strategy="cascade")).models == ("fast", "strong")
 
 
 def test_the_tiers_of_complexity_are_the_users_to_change():
@@ -466,7 +467,7 @@ CONDITIONS = st.recursive(
         st.fixed_dictionaries({"any": st.lists(inner, min_size=1, max_size=2)}),
         st.fixed_dictionaries({"not": inner}),
     ),
-    max_leaves=3,
+    max_leaves=2,
 )
 RULES = st.fixed_dictionaries(
     {"condition": CONDITIONS, "model": MODELS},
@@ -475,7 +476,7 @@ RULES = st.fixed_dictionaries(
 CONFIGS = st.fixed_dictionaries(
     {
         "complexity": st.just({"classifier": "seed"}),
-        "rules": st.lists(RULES, max_size=4),
+        "rules": st.lists(RULES, max_size=3),
         "fallbacks": st.lists(MODELS, max_size=3),
     },
     optional={
@@ -543,7 +544,7 @@ def test_the_same_request_gets_the_same_route_from_a_reread_configuration(routin
 
 
 @settings(quick, max_examples=25)
-@given(CONFIGS, st.lists(REQUESTS, min_size=1, max_size=4), CONDITIONS, st.integers(0, 3))
+@given(CONFIGS, st.lists(REQUESTS, min_size=1, max_size=4), CONDITIONS, st.integers(0, 2))
 def test_adding_a_shadowed_rule_changes_nothing(routing, requests, more, at):
     assume(at < len(routing["rules"]))
     narrower = {"condition": {"all": [routing["rules"][at]["condition"], more]}, "model": "shadow"}

@@ -14,6 +14,7 @@ from multimodel_magic.config.files import (
 )
 from multimodel_magic.config.schema import Arm, ExperimentSettings, Routing, RoutingConfig, Rule
 from multimodel_magic.config.settings import (
+    CascadeSettings,
     ComplexitySettings,
     CostSettings,
     OwnPrice,
@@ -27,6 +28,7 @@ from multimodel_magic.config.settings import (
 __all__ = [
     "Arm",
     "Band",
+    "CascadeSettings",
     "ComplexityBand",
     "ComplexitySettings",
     "Condition",

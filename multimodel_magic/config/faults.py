@@ -58,7 +58,9 @@ def as_error(problems: Sequence[Problem], source: Source) -> ConfigError:
     where = ":".join(filter(None, [source.name, str(_line(first, source) or "")]))
     path = ".".join(str(part) for part in first.path)
     rest = f" (and {more} more)" if more else ""
-    return ConfigError(": ".join(filter(None, [where, path, first.what])) + rest)
+    message = ": ".join(filter(None, [where, path, first.what])) + rest
+    # YAML can write escape sequences into a key; a terminal must not obey them.
+    return ConfigError("".join(c if c.isprintable() or c.isspace() else "?" for c in message))
 
 
 def _line(problem: Problem, source: Source) -> int | None:

@@ -133,7 +133,11 @@ routing.rules.0.condition.task_typ: unknown key; did you mean 'task_type'?
 
 
 def config_hash(config: RoutingConfig) -> str:
-    """Name what a configuration says by 16 hexadecimal digits; comments and order of keys aside."""
-    value = config.model_dump(mode="json", by_alias=True)
-    canonical = json.dumps(value, sort_keys=True, ensure_ascii=True)
+    """Name what a configuration says by 16 hexadecimal digits; comments and layout aside.
+
+    The order of experiments counts (the first takes the requests), that of our own keys does
+    not, and a later version's new keys change nothing while they are not used.
+    """
+    value = config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    canonical = json.dumps(value, ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]

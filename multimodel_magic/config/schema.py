@@ -15,6 +15,7 @@ from pydantic.json_schema import SkipJsonSchema
 from multimodel_magic.config.conditions import Condition, Strict, Word, fault
 from multimodel_magic.config.document import Source, dump
 from multimodel_magic.config.settings import (
+    CascadeSettings,
     ComplexitySettings,
     CostSettings,
     Money,
@@ -142,6 +143,7 @@ class Routing(Strict):
     cost: CostSettings = CostSettings()
     task: TaskSettings = TaskSettings()
     weighted: WeightedSettings = WeightedSettings()
+    cascade: CascadeSettings = CascadeSettings()
     max_cost_usd: Money | None = None
     """Leave out every candidate that would cost more for this request (an estimate)."""
     allow_dearer_fallbacks: bool = False

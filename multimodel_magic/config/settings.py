@@ -21,6 +21,7 @@ from multimodel_magic.config.conditions import AnyOf, Strict, TaskValue, UserTie
 __all__ = [
     "FAMILIES",
     "TASKS",
+    "CascadeSettings",
     "ComplexitySettings",
     "CostSettings",
     "Money",
@@ -201,6 +202,12 @@ class TaskSettings(Strict):
     def all_families(self) -> Mapping[str, tuple[str, ...]]:
         """The families, the user's before the built-in ones."""
         return {**FAMILIES, **self.families}
+
+
+class CascadeSettings(Strict):
+    """How `cascade` goes up: the rungs from the cheapest."""
+
+    models: Annotated[Words, Field(min_length=1)] = ("fast", "strong")
 
 
 class WeightedSettings(Strict):

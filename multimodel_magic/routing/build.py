@@ -237,7 +237,9 @@ class Shelf:
             return _MAKERS[name](self)
         if name not in plugins.strategy_names():
             raise UsageError(unknown_strategy(name))
-        plugin: Strategy = plugins.load_strategy(name)()
+        plugin = plugins.load_strategy(name)()
+        if not isinstance(plugin, Strategy):
+            raise UsageError(f"the plugin {name!r} gives {type(plugin).__name__}, no Strategy")
         return plugin
 
     @property
@@ -287,6 +289,10 @@ class Shelf:
             table |= dict.fromkeys(fits, terms)
         return ByCostTier(self.catalogue, table, self.estimator.cost_of, OUTPUT_TOKENS, self.at)
 
+    def cascade(self) -> Cascade:
+        """Make `cascade`."""
+        return Cascade(self.config.routing.cascade.models)
+
     def task(self) -> ByTask:
         """Make `task`."""
         settings = self.config.routing.task
@@ -326,7 +332,7 @@ def _in(value: str, wanted: tuple[str, ...] | None) -> bool:
 
 _MAKERS: Mapping[str, Callable[[Shelf], Strategy]] = {
     "ab": Shelf.ab,
-    "cascade": lambda _: Cascade(),
+    "cascade": Shelf.cascade,
     "complexity": Shelf.complexity,
     "cost": Shelf.cost,
     "fallback": Shelf.fixed,

@@ -151,6 +151,8 @@ def _mentions(config: RoutingConfig) -> Iterator[tuple[Path, str]]:
     }
     for path, table in tables.items():
         yield from (((*path, key), value or key) for key, value in table.items())
+    if "cascade" in routing.model_fields_set:
+        yield from _listed(("routing", "cascade", "models"), routing.cascade.models)
     for role, models in config.roles.items():
         yield ("roles", role), role
         yield from _listed(("roles", role), models)
