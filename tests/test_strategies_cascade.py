@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import pytest
 from hypothesis import given
@@ -66,6 +67,8 @@ ANSWERS = [
     "The error says: I'm sorry, but I can't help.",
     "You can't divide by zero, so there is no answer.",
     "I can help: it is 42.",
+    "I can't wait to tell: it is 42.",
+    "I won't bore you with details: 42.",
     "I cannot " + "stress enough how simple it is. " * 50,
 ]
 
@@ -91,6 +94,8 @@ def test_vendors_word_for_a_refusal_counts_whatever_the_text() -> None:
         ("json", "null", True),
         ("json", 'Here:\n```json\n{"a": 1}\n```\nDone.', True),
         ("json", "Sure! {a: 1}", False),
+        ("json", "NaN", False),
+        ("json", "1" * 10_000, False),
         ("json", "[" * 100_000, False),
         ("code", "```python\nx = 1\n```", True),
         ("code", "x = 1", False),
@@ -169,6 +174,12 @@ def test_no_answer_breaks_a_judge_and_the_verdict_is_repeatable(
     for judge in judges:
         assert judge(ASK, text, stop_reason) == judge(ASK, text, stop_reason)
     assert always_ok(ASK, text, stop_reason).ok
+
+
+def test_judges_travel_to_another_process() -> None:
+    judge = all_of(plain_faults, schema_not_met(SCHEMA), wrong_format("json"))
+    assert pickle.loads(pickle.dumps(judge)) == judge  # noqa: S301 - our own bytes
+    assert pickle.loads(pickle.dumps(Cascade())) == Cascade()  # noqa: S301
 
 
 # --- judges that ask

@@ -54,9 +54,16 @@ def other_pythons() -> list[str]:
     return [python for python in found if python and python != sys.executable]
 
 
-def test_assignments_are_those_of_the_golden_file() -> None:
-    for row in json.loads(GOLDEN.read_text()):
+def test_buckets_are_those_of_the_golden_file() -> None:
+    for row in json.loads(GOLDEN.read_text())["buckets"]:
         assert bucket(row["experiment"], row["salt"], row["unit"]) == row["bucket"], row
+
+
+def test_arms_are_those_of_the_golden_file() -> None:
+    for row in json.loads(GOLDEN.read_text())["arms"]:
+        arms = {arm: Arm("m", share) for arm, share in row["shares"].items()}
+        experiment = Experiment(row["experiment"], arms, row["salt"])
+        assert {unit: experiment.arm_of(unit) for unit in row["units"]} == row["units"]
 
 
 def test_assignment_is_the_same_in_another_process() -> None:

@@ -14,7 +14,9 @@ from multimodel_magic.strategies.schema import check_schema, mismatch
 from multimodel_magic.types import Option, Reason, Request, Route
 
 __all__ = [
+    "AllOf",
     "Cascade",
+    "FitsSchema",
     "Judge",
     "ModelJudge",
     "SelfConsistency",
@@ -48,15 +50,20 @@ _CUT = frozenset({"max_tokens", "length", "max_output_tokens", "model_context_wi
 _REFUSED = frozenset({"refusal", "content_filter", "safety"})
 
 # Only at the beginning, where a refusal stands: an answer may well quote one further on.
+_DEED = (
+    r"(?:help|assist|provide|answer|do (?:that|this|so)|comply|fulfil|discuss|create|generate|"
+    r"write|give|share|support|continue|engage|respond|offer|produce|tell you)"
+)
 _REFUSAL = re.compile(
     r"\W*(?:i am|i'm) (?:sorry|afraid|unable|not able)\b|\W*sorry, (?:but )?i\b|"
-    r"\W*(?:i|we) (?:can(?:no|')?t|won'?t|am unable|must decline)\b|\W*as an ai\b|"
+    rf"\W*(?:i|we) (?:can(?:no|')?t|won't|will not) (?:\w+ ){{0,2}}{_DEED}\b|"
+    r"\W*(?:i|we) (?:am unable|are unable|must decline)\b|\W*as an ai\b|"
     r"\W*das kann ich (?:leider )?nicht|\W*ich kann (?:ihnen|dir|dabei|das)\b.{0,40}\bnicht|"
     r"\W*je ne peux pas|\W*no puedo",
     re.IGNORECASE,
 )
 _ABLE = re.compile(
-    r"\b(?:can|could|will|would)(?:no|')?t\b|\b(?:unable|decline|not able)\b", re.IGNORECASE
+    r"\b(?:can|could|will|would|wo)(?:no|')?t\b|\b(?:unable|decline|not able)\b", re.IGNORECASE
 )
 _REFUSAL_CHARACTERS = 1_000
 """A longer text is an answer, whatever its first words are."""
@@ -125,7 +132,25 @@ def _no_code(request: Request, text: str, stop_reason: str | None) -> Verdict:  
     return OK if _FENCED.search(text) else Verdict(ok=False, why="no code")
 
 
-def schema_not_met(schema: Mapping[str, Option]) -> Judge:
+@dataclass(frozen=True, slots=True)
+class FitsSchema:
+    """A judge that takes only JSON that fits a schema; see `schema_not_met`."""
+
+    schema: Mapping[str, Option]
+
+    def __post_init__(self) -> None:
+        check_schema(self.schema)
+
+    def __call__(self, request: Request, text: str, stop_reason: str | None) -> Verdict:  # noqa: ARG002
+        """Judge an answer."""
+        parsed = _parsed(text)
+        if parsed is None:
+            return Verdict(ok=False, why="no JSON")
+        fault = mismatch(parsed[0], self.schema)
+        return Verdict(ok=False, why=f"schema not met at {fault}") if fault else OK
+
+
+def schema_not_met(schema: Mapping[str, Option]) -> FitsSchema:
     """Make a judge that turns down an answer which is no JSON that fits the schema.
 
     Raises
@@ -133,16 +158,7 @@ def schema_not_met(schema: Mapping[str, Option]) -> Judge:
     UsageError
         Where the schema uses a keyword that is not checked here: better than to pass it over.
     """
-    check_schema(schema)
-
-    def judge(request: Request, text: str, stop_reason: str | None) -> Verdict:  # noqa: ARG001
-        parsed = _parsed(text)
-        if parsed is None:
-            return Verdict(ok=False, why="no JSON")
-        fault = mismatch(parsed[0], schema)
-        return Verdict(ok=False, why=f"schema not met at {fault}") if fault else OK
-
-    return judge
+    return FitsSchema(schema)
 
 
 _FENCED = re.compile(r"^```[^\n`]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -152,19 +168,30 @@ def _parsed(text: str) -> tuple[Option] | None:
     """Return the JSON value of an answer in a tuple (it may be null), or None."""
     fenced = _FENCED.findall(text)
     try:
-        return (json.loads(fenced[0] if len(fenced) == 1 else text),)
+        return (json.loads(fenced[0] if len(fenced) == 1 else text, parse_constant=_no_json),)
     except (ValueError, RecursionError):  # A hostile answer nests deeper than Python's stack.
         return None
 
 
-def all_of(*judges: Judge) -> Judge:
-    """Make a judge that takes only what every one of `judges` takes; the first fault speaks."""
+def _no_json(constant: str) -> float:
+    raise ValueError(constant)  # NaN and Infinity: Python's json reads them, JSON has them not
 
-    def judge(request: Request, text: str, stop_reason: str | None) -> Verdict:
-        verdicts = (one(request, text, stop_reason) for one in judges)
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """A judge that takes only what every one of `judges` takes; the first fault speaks."""
+
+    judges: tuple[Judge, ...]
+
+    def __call__(self, request: Request, text: str, stop_reason: str | None) -> Verdict:
+        """Judge an answer."""
+        verdicts = (judge(request, text, stop_reason) for judge in self.judges)
         return next((verdict for verdict in verdicts if not verdict.ok), OK)
 
-    return judge
+
+def all_of(*judges: Judge) -> AllOf:
+    """Make a judge that takes only what every one of `judges` takes."""
+    return AllOf(judges)
 
 
 plain_faults: Judge = all_of(empty, cut, refused)
