@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -207,3 +209,20 @@ def test_a_configuration_is_frozen():
     config = RoutingConfig()
     with pytest.raises(ValueError, match="frozen"):
         config.version = 1  # type: ignore[misc]
+
+
+def test_searching_for_a_configuration_loads_neither_pydantic_nor_yaml():
+    script = (
+        "import sys; from multimodel_magic.config import find_config; find_config();"
+        "print([name for name in ('pydantic', 'yaml', 'pandas') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_there():
+    from multimodel_magic import config
+
+    assert all(getattr(config, name) is not None for name in config.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Manager'"):
+        _ = config.Manager
