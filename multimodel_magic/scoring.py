@@ -239,7 +239,8 @@ def read(prompt: str) -> _Reading:
     _measure_shape(text, plain, words * (len(prompt) / (len(text) or 1)), values)
     known = any(values) or not KNOWN.isdisjoint(types)
     if types and not dense:
-        values[_RARE] = max(0.0, len(b"".join(types)) / len(types) - _USUAL_LETTERS)
+        letters = len(b"".join(types)) * (len(text) / len(plain))
+        values[_RARE] = max(0.0, letters / len(types) - _USUAL_LETTERS)
     return _Reading(values, known, hits, text)
 
 

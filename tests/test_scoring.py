@@ -130,6 +130,21 @@ def test_code_is_seen_with_and_without_fences():
     assert "pasted_code" not in fired("I return the books (two of them), then I go")
 
 
+def test_a_request_after_a_long_paste_is_heard():
+    paste = "The meeting moved to Friday. " * 400
+    assert "proof" in fired(f"{paste}\nProve that this is optimal")
+    assert "proof" in fired(f"Prove that this is optimal:\n{paste}")
+
+
+def test_length_counts_the_whole_prompt_though_only_its_ends_are_read():
+    short, long = ("It rained a little. " * count for count in (100, 1000))
+    assert score(long) > score(short)
+
+
+def test_letters_are_counted_not_bytes():
+    assert "rare" not in fired("Это мой кот")
+
+
 def test_option_letters_and_headers_change_little():
     bare = "Which gas do plants take in during photosynthesis?"
     dressed = f"Question: {bare}\nAnswer:"
@@ -178,6 +193,16 @@ def test_odd_and_huge_texts_are_scored_in_bounded_time(prompt):
     begin = time.perf_counter()
     assert 0 <= complexity(prompt).score <= 1
     assert time.perf_counter() - begin < 0.1
+
+
+def test_scoring_three_kilobytes_costs_far_less_than_a_millisecond():
+    prompt = "She sold 3 of the 12 apples, then (as planned) the rest. " * 52
+    taken = []
+    for _ in range(101):
+        begin = time.perf_counter()
+        score(prompt)
+        taken.append(time.perf_counter() - begin)
+    assert sorted(taken)[50] < 0.0006
 
 
 def test_the_same_prompt_scores_the_same_in_another_process():
