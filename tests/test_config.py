@@ -1,6 +1,7 @@
 """The seed's file loads as it stands; every fault is one line; what is written reads back."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -226,3 +227,19 @@ def test_every_public_name_is_there():
     assert all(getattr(config, name) is not None for name in config.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Manager'"):
         _ = config.Manager
+
+
+DOCS = (Path(__file__).parents[1] / "docs" / "routing_config.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL))
+def test_every_example_of_the_manual_loads(text):
+    assert isinstance(parse_config(text), RoutingConfig)
+
+
+def test_the_manual_names_every_key():
+    schema = json_schema()
+    keys = {*schema["properties"], *schema["$defs"]["Routing"]["properties"]}
+    keys |= schema["$defs"]["Rule"]["properties"].keys()
+    keys |= schema["$defs"]["Condition"]["properties"].keys()
+    assert sorted(key for key in keys if key not in DOCS) == []

@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from multimodel_magic.catalogue import Catalogue
+from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.config import RoutingConfig, load_config, parse_config
 from multimodel_magic.errors import ConfigError, Misconfigured, MultimodelError, UsageError
+from multimodel_magic.providers.scripted import ScriptedProvider
 from multimodel_magic.routing import (
     build_strategies,
     build_strategy,
@@ -591,3 +593,22 @@ def test_another_process_chooses_the_same():
     )
     assert run.stdout.strip() == here
     assert "new_model_test:treatment" in here
+
+
+def test_a_client_follows_the_configuration():
+    config = parse_config("""
+routing:
+  default_model: "scripted:echo"
+  rules:
+    - {condition: {user_tier: free}, model: "scripted:echo", fallbacks: []}
+""")
+    client = UnifiedLLMClient(
+        {"scripted": ScriptedProvider()},
+        build_strategy(config, at=AT),
+        catalogue=configured_catalogue(config),
+        strategies=build_strategies(config, at=AT),
+    )
+    response = client.generate_sync(Request("Hello", user_tier="free", strategy="fixed"))
+    assert response.error is None
+    assert response.route is not None
+    assert (response.route.models, response.route.strategy) == (("scripted:echo",), "rules")
