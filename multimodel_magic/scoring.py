@@ -50,9 +50,9 @@ _SUM_CHARACTERS = 40
 _DENSE_BYTES = 2.2
 """Bytes of UTF-8 a character above which a text is in a script without spaces."""
 
-_INDEX = {word: SIGNALS.index(signal) for word, signal in WORDS.items()}
-_KEYS = frozenset(_INDEX)
 _AT = {name: place for place, name in enumerate(SIGNALS)}
+_INDEX = {word: _AT[signal] for word, signal in WORDS.items()}
+_KEYS = frozenset(_INDEX)
 _GREETING, _LENGTH, _CLAUSES = _AT["greeting"], _AT["length"], _AT["clauses"]
 _NAMES, _NUMBERS, _FORMULA = _AT["names"], _AT["numbers"], _AT["formula"]
 _CODE, _ITEMS, _RARE, _SUM = _AT["pasted_code"], _AT["items"], _AT["rare"], _AT["small_sum"]
@@ -205,7 +205,8 @@ def complexity(prompt: str) -> Complexity:
 
 def raw_score(values: Sequence[float]) -> float:
     """Add up the contributions: a number without a unit, to be calibrated."""
-    return sum(map(mul, values, _WEIGHTS))
+    raw: float = sum(map(mul, values, _WEIGHTS))
+    return raw
 
 
 def calibrated(raw: float) -> float:
@@ -240,7 +241,8 @@ def read(prompt: str) -> _Reading:
     known = any(values) or not KNOWN.isdisjoint(types)
     if types and not dense:
         letters = len(b"".join(types)) * (len(text) / len(plain))
-        values[_RARE] = max(0.0, letters / len(types) - _USUAL_LETTERS)
+        # Bounded: an address or a blob of base64 is one long word, not a hard one.
+        values[_RARE] = min(max(letters / len(types) - _USUAL_LETTERS, 0.0), _USUAL_LETTERS)
     return _Reading(values, known, hits, text)
 
 

@@ -145,6 +145,10 @@ def test_letters_are_counted_not_bytes():
     assert "rare" not in fired("Это мой кот")
 
 
+def test_a_blob_is_not_hard_because_it_is_one_long_word():
+    assert score(f"what is in this? {'QUJD' * 200}") < COMPLEX
+
+
 def test_option_letters_and_headers_change_little():
     bare = "Which gas do plants take in during photosynthesis?"
     dressed = f"Question: {bare}\nAnswer:"
