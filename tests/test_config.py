@@ -94,6 +94,23 @@ def test_an_escape_sequence_in_a_key_does_not_reach_the_terminal():
     assert str(caught.value).startswith("routing_config.yml:1: ?[31mred line: unknown key")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (r'a: "\UFFFFFFFF"', "1: an escape sequence that is no character"),
+        ('\nroles: {a: ["\\uD800"]}', "2: roles.a.0: an escape sequence that is no character"),
+        ("version: !!bool hello", "1: version: the tag !!bool does not fit 'hello'"),
+        ("version: true", "1: version: must be 1; got true"),
+        ("source: {name: x}", "1: source: unknown key; known here: version, routing, roles, "),
+        ("? ", "1: '': unknown key; known here: version, routing, roles, "),
+    ],
+)
+def test_what_a_fuzzer_found_is_one_line(text, said):
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    assert str(caught.value).startswith(f"routing_config.yml:{said}")
+
+
 def test_a_missing_file_and_a_folder_are_one_line(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.yml: no such file$"):
         load_config(tmp_path / "none.yml")

@@ -148,11 +148,15 @@ def _text(data: bytes) -> str:
 
 def _compose(text: str) -> yaml.Node:
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        loader = _Loader(text)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         what = f"the character U+{ord(text[error.position]):04X} is not allowed"
         raise _Refusal(what, line) from error
+    try:
+        node: yaml.Node | None = loader.get_single_node()
+    except (ValueError, OverflowError) as error:  # PyYAML asks chr() for "\UFFFFFFFF"
+        raise _Refusal("an escape sequence that is no character", loader.line + 1) from error
     except yaml.MarkedYAMLError as error:
         at_end = error.problem_mark and error.problem_mark.index >= len(text.rstrip())
         # What is never closed is to be looked for where it was opened.
@@ -210,7 +214,7 @@ class _Reading:
             if not isinstance(key, yaml.ScalarNode):
                 raise _Refusal("a key must be text", line, path)
             # The key as written: `on:` and `4:` are names here, whatever YAML takes them for.
-            name = str(key.value)
+            name = _characters(str(key.value), line, path)
             if name == "<<":
                 raise _Refusal("merging with '<<' is not allowed: write the keys out", line, path)
             if name in values:
@@ -222,15 +226,27 @@ class _Reading:
 
 
 def _scalar(kind: str, text: str, line: int, path: Path) -> Plain:
-    match kind:
-        case "bool":
-            return text.lower() in {"true", "yes", "on"}
-        case "int":
-            return _number(int, text, line, path)
-        case "float":
-            return _number(float, text.replace(".inf", "inf").replace(".nan", "nan"), line, path)
-        case "null":
+    match kind, text.lower():
+        case "str", _:
+            return _characters(text, line, path)
+        case "bool", "true" | "yes" | "on":
+            return True
+        case "bool", "false" | "no" | "off":
+            return False
+        case "null", "" | "~" | "null":
             return None
+        case "int", _:
+            return _number(int, text, line, path)
+        case "float", plain:
+            return _number(float, plain.replace(".inf", "inf").replace(".nan", "nan"), line, path)
+    raise _Refusal(f"the tag !!{kind} does not fit {text[:40]!r}", line, path)
+
+
+def _characters(text: str, line: int, path: Path) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # half a surrogate pair, written as an escape
+        raise _Refusal("an escape sequence that is no character", line, path) from error
     return text
 
 

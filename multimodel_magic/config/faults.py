@@ -56,7 +56,7 @@ def as_error(problems: Sequence[Problem], source: Source) -> ConfigError:
     ordered = sorted(problems, key=lambda problem: _line(problem, source) or 0)
     first, more = ordered[0], len(ordered) - 1
     where = ":".join(filter(None, [source.name, str(_line(first, source) or "")]))
-    path = ".".join(str(part) for part in first.path)
+    path = ".".join(str(part) or "''" for part in first.path)
     rest = f" (and {more} more)" if more else ""
     message = ": ".join(filter(None, [where, path, first.what])) + rest
     # YAML can write escape sequences into a key; a terminal must not obey them.
@@ -199,7 +199,7 @@ def _keys(model: type[BaseModel]) -> list[str]:
         choices = field.validation_alias
         if isinstance(choices, AliasChoices):
             keys += [str(choice) for choice in choices.choices]
-        elif not field.exclude:
+        else:
             keys.append(field.alias or name)
     return keys
 

@@ -90,7 +90,7 @@ routing.rules.0.condition.task_typ: unknown key; did you mean 'task_type'?
         raise as_error(problems_of(error, source), source) from None
     if problems := tuple(across(config)):
         raise as_error(located(problems, source), source)
-    return config.model_copy(update={"source": source})
+    return config.read_from(source)
 
 
 def config_hash(config: RoutingConfig) -> str:

@@ -9,8 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, BeforeValidator, Field, model_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import AliasChoices, BeforeValidator, Field, PrivateAttr, model_validator
 
 from multimodel_magic.config.conditions import Condition, Strict, Word, fault
 from multimodel_magic.config.document import Source, dump
@@ -156,6 +155,12 @@ class Routing(Strict):
     """How often the same model is asked again after a failure that may pass."""
 
 
+def _whole(value: object) -> object:
+    if isinstance(value, bool | float):  # equal to 1, and yet not what was meant
+        raise fault(f"must be 1; got {str(value).lower()}")
+    return value
+
+
 class RoutingConfig(Strict):
     """A whole routing configuration; the seed's file is one as it stands.
 
@@ -168,7 +173,7 @@ class RoutingConfig(Strict):
       default_model: balanced
     """
 
-    version: Literal[1] = 1
+    version: Annotated[Literal[1], BeforeValidator(_whole)] = 1
     routing: Routing = Routing()
     roles: Mapping[Name, Annotated[Words, Field(min_length=1)]] = Field(default_factory=dict)
     """Role -> its models; the first whose provider is usable here is the one meant."""
@@ -178,7 +183,18 @@ class RoutingConfig(Strict):
     """Your own prices, by `provider:model`, model, or `provider:*`."""
     providers: Mapping[Name, ProviderSettings] = Field(default_factory=dict)
     """Servers under names of their own."""
-    source: Annotated[Source, SkipJsonSchema()] = Field(default=Source(), exclude=True, repr=False)
+    _source: Source = PrivateAttr(default=Source())
+
+    @property
+    def source(self) -> Source:
+        """The file and the lines that it was read from; no part of what it says."""
+        return self._source
+
+    def read_from(self, source: Source) -> RoutingConfig:
+        """Return a copy that knows where it was read."""
+        copy = self.model_copy()
+        copy._source = source  # noqa: SLF001 - its own copy
+        return copy
 
     def to_yaml(self) -> str:
         """Write the configuration as YAML that loads to an equal one."""
