@@ -173,7 +173,7 @@ def test_every_rule_that_was_tried_says_why_it_did_not_match():
     assert trace(found) == [
         "rule 1: no: task_type is chat, not code",
         "rule 2: no: user_tier is pro, not free",
-        "rule 3: rule 3: needs vision",
+        "rules: rule 3: needs vision",
     ]
 
 
@@ -570,8 +570,8 @@ def test_a_rule_that_the_lint_calls_unreachable_is_never_reached(routing, reques
     dead = {f.path for f in lint(config) if "never reached" in f.what or "never match" in f.what}
     for request_ in requests:
         for reason in route(config, request_).reasons:
-            if reason.saw.startswith("rule "):
-                number = int(reason.rule.removeprefix("rule "))
+            if reason.rule == "rules":
+                number = int(reason.saw.removeprefix("rule ").partition(":")[0])
                 assert f"routing.rules.{number - 1}" not in dead
 
 

@@ -54,7 +54,7 @@ class ByRules:
 
 def _matched(rule: BoundRule, verdict: Verdict, tried: list[Reason], request: Request) -> Route:
     route = rule.strategy.route(request)
-    seen = Reason(rule.name, f"{rule.name}: {verdict.saw}")
+    seen = Reason("rules", f"{rule.name}: {verdict.saw}")
     if route.strategy == "fixed":
         # The rule named its models: its own clause is the last word, for the receipt.
         fixed = replace(route, strategy="rules", reasons=(*tried, seen))
