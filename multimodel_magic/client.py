@@ -150,9 +150,9 @@ class UnifiedLLMClient:
         self.ledger = ledger
         self.catalogue = catalogue or Catalogue(today=datetime.now(UTC).date())
         self.fallbacks = fallbacks
-        self.strategies = dict(strategies or {})
+        self.strategies: Mapping[str, Strategy] = dict(strategies or {})
         self.patience = patience or Patience()
-        self._price = price
+        self.price = price
         self._clock = clock
         self._sleep = sleep
         self._dice = dice
@@ -433,7 +433,7 @@ class UnifiedLLMClient:
 
     def _closed(self, run: _Run, call: _Call, error: BaseException | None) -> Attempt:
         usage = _settled(run, call, error)
-        price = self._price(call.provider, call.model, usage, call.started_at)
+        price = self.price(call.provider, call.model, usage, call.started_at)
         free = usage.input_tokens == 0 and usage.output_tokens == 0
         stopped = call.stopped or Stopped(None)
         name, message = _named(error)

@@ -2,27 +2,58 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multimodel_magic import bridge
+from multimodel_magic import bridge, plugins, pricing
 from multimodel_magic.client import UnifiedLLMClient
+from multimodel_magic.config import find_config, load_config
+from multimodel_magic.errors import ConfigError
 from multimodel_magic.ledger import Ledger
-from multimodel_magic.types import Message, Option, Request, Response, new_ulid
+from multimodel_magic.types import Message, Option, Request, Response, Strategy, new_ulid
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from multimodel_magic.config import RoutingConfig
     from multimodel_magic.metrics import Summary
 
 __all__ = ["Session", "current", "start"]
+
+_log = logging.getLogger("multimodel_magic.session")
 
 HISTORY_KEPT = 1000
 """How many responses a session keeps in memory; the ledger keeps all."""
 
 MAIN_THREAD = "main"
+
+
+class _Late(Mapping[str, Strategy]):
+    """A mapping that is made when it is first looked at: strategies by name cost an import."""
+
+    def __init__(self, make: Callable[[], Mapping[str, Strategy]]) -> None:
+        self._make = make
+        self._made: Mapping[str, Strategy] | None = None
+
+    @property
+    def _mapping(self) -> Mapping[str, Strategy]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __getitem__(self, name: str) -> Strategy:
+        return self._mapping[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._mapping)
+
+    def __len__(self) -> int:
+        return len(self._mapping)
 
 
 class Session:
@@ -36,6 +67,8 @@ class Session:
         Answers; its `ledger` is replaced by this session's books.
     ledger
         Keeps every request and attempt; by default the user's ledger file.
+    folder
+        Where the search for `routing_config.yml` begins; the current one by default.
 
     Examples
     --------
@@ -47,7 +80,11 @@ class Session:
     """
 
     def __init__(
-        self, client: UnifiedLLMClient | None = None, *, ledger: Ledger | None = None
+        self,
+        client: UnifiedLLMClient | None = None,
+        *,
+        ledger: Ledger | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.id = new_ulid()
         self.ledger = ledger if ledger is not None else Ledger()
@@ -55,6 +92,15 @@ class Session:
         self.client.ledger = self
         self.history: deque[Response] = deque(maxlen=HISTORY_KEPT)
         self.threads: dict[str, tuple[Message, ...]] = {}
+        self.config: RoutingConfig | None = None
+        self.config_path: Path | None = None
+        self._folder = folder
+        self._stamp: tuple[int, int] | None = None
+        self._config_hash = ""
+        before = self.client
+        self._unconfigured = before.strategy, before.catalogue, before.patience, before.price
+        self._own_strategies = dict(before.strategies)
+        self._name_strategies()
 
     def __repr__(self) -> str:
         return f"<multimodel_magic session: {len(self.history)} requests, ledger {self.ledger!r}>"
@@ -86,6 +132,8 @@ class Session:
         MultimodelError
             Where there is no answer; the attempts are in the ledger all the same.
         """
+        if (said := self.refresh()) is not None:
+            _log.warning(said)
         return await self.client.generate(
             prompt,
             model,
@@ -104,6 +152,85 @@ class Session:
         )
 
     __call__ = bridge.blocking(acall)
+
+    # --- configuration
+
+    def refresh(self) -> str | None:
+        """Load the routing configuration where it is new or has changed, and say so in a line.
+
+        A changed file that is broken leaves the earlier configuration in force, and the line says
+        what is wrong with it.
+
+        Raises
+        ------
+        ConfigError
+            Where the first configuration found is broken: nothing is ever half-applied.
+        """
+        path = self.config_path or find_config(self._folder)
+        stamp = _stamp(path)
+        if path is None or stamp is None or stamp == self._stamp:
+            return None
+        known, self._stamp = self.config_path, stamp
+        try:
+            self.use(path)
+        except ConfigError as error:
+            if known is None:
+                self._stamp = None
+                raise
+            return f"{error} (the earlier configuration stays in force)"
+        return f"{path.name} has changed and was read again" if known else f"using {path}"
+
+    def use(self, path: str | Path | None) -> None:
+        """Take a routing configuration, or with None none at all.
+
+        Raises
+        ------
+        ConfigError
+            With file, line, path and the nearest key; the earlier configuration stays in force.
+        """
+        if path is None:
+            self.configure(None)
+            self.config_path = self._stamp = None
+            return
+        path = Path(path).expanduser()
+        self.configure(load_config(path))
+        self.config_path, self._stamp = path, _stamp(path)
+
+    def configure(self, config: RoutingConfig | None) -> None:
+        """Route by `config` from now on, wholly or (where it is refused) not at all."""
+        strategy, catalogue, patience, price = self._unconfigured
+        if config is not None:
+            from multimodel_magic import routing
+            from multimodel_magic.config import config_hash
+
+            catalogue = routing.configured_catalogue(config, catalogue)
+            strategy = routing.build_strategy(config, catalogue)
+            said = config.routing
+            patience = replace(
+                patience,
+                timeout_s=patience.timeout_s if said.timeout_s is None else said.timeout_s,
+                retries=patience.retries if said.retries is None else said.retries,
+                broken_stream=said.stream_broken,
+            )
+            for name, server in config.providers.items():
+                self.client.providers[name] = plugins.load_provider(server.type)(
+                    name=name, base_url=server.base_url, key_env=server.api_key_env
+                )
+            price = partial(pricing.price, overrides=routing.own_rates(config))
+            self._config_hash = config_hash(config)
+        self.config = config
+        self.client.strategy, self.client.catalogue = strategy, catalogue
+        self.client.patience, self.client.price = patience, price
+        self._name_strategies()
+
+    def _name_strategies(self) -> None:
+        def make() -> Mapping[str, Strategy]:
+            from multimodel_magic import routing
+
+            built = routing.build_strategies(self.config, self.client.catalogue)
+            return {**built, **self._own_strategies}
+
+        self.client.strategies = _Late(make)
 
     # --- conversation
 
@@ -128,7 +255,8 @@ class Session:
     def record(self, response: Response) -> None:
         """Keep a finished request in the history and the ledger (the client calls this)."""
         request = response.request
-        labelled = replace(request, labels={"session": self.id, **request.labels})
+        ours = {"session": self.id} | ({"config": self._config_hash} if self.config else {})
+        labelled = replace(request, labels={**ours, **request.labels})
         response = replace(response, request=labelled)
         self.history.append(response)
         self.ledger.record(response)
@@ -157,6 +285,15 @@ class Session:
     def request(self, prompt: str, *, model: str | None = None) -> Request:
         """Make a request that carries this session's label."""
         return Request(prompt, models=(model,) if model else (), labels={"session": self.id})
+
+
+def _stamp(path: Path | None) -> tuple[int, int] | None:
+    """Return what changes when a file does; None where there is none."""
+    try:
+        found = path.stat() if path is not None else None
+    except OSError:
+        return None
+    return None if found is None else (found.st_mtime_ns, found.st_size)
 
 
 _current: Session | None = None

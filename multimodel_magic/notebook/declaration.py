@@ -54,6 +54,11 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     "df": Subcommand("all requests as a DataFrame"),
     "attempts": Subcommand("all attempts, failed ones included, as a DataFrame"),
     "stats": Subcommand("success, latency and cost by model"),
+    "config": Subcommand(
+        "the routing configuration, shown, checked or taken into use",
+        "[check|use FILE]",
+        r"|show|check(\s+\S.*)?|use\s+\S.*",
+    ),
     "history": Subcommand("the turns of the conversation that -c continues"),
     "reset": Subcommand("forget the conversations"),
     "doctor": Subcommand("check keys, servers and packages, and say what to do"),

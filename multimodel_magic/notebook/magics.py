@@ -115,6 +115,7 @@ class Magics:
         options = self._parsed(parse_cell(line))
         if options.subcommand or options.dry_run:
             return self._run(options, body, self._shell.user_ns)
+        self._refresh()
         asked = self._prepared(options, body, self._shell.user_ns)
         stream = self.session.client.stream(asked.request)
         if self._settings.event_loop == "background":
@@ -146,6 +147,7 @@ class Magics:
     def _run(self, options: Options, body: str, namespace: Namespace) -> object:
         if options.subcommand:
             return SUBCOMMANDS[options.subcommand](self, options)
+        self._refresh()
         asked = self._prepared(options, body, namespace)
         client = self.session.client
         if options.dry_run:
@@ -156,6 +158,12 @@ class Magics:
         else:
             _read(client.stream_sync(asked.request, tick_s=TICK_S), asked)
         return self._value(asked)
+
+    def _refresh(self) -> None:
+        """Take up a changed configuration, and say so."""
+        said = self.session.refresh()
+        if said is not None:
+            print(said)  # noqa: T201 - a notice in the cell
 
     def _prepared(self, options: Options, body: str, namespace: Namespace) -> Asked:
         # IPython ends every cell with a line feed that nobody typed.
@@ -267,6 +275,12 @@ def _why(magics: Magics, options: Options) -> object:
     return reports.why(reports.nth(magics.session, number))
 
 
+def _config(magics: Magics, options: Options) -> object:
+    from multimodel_magic.notebook.configure import configuration
+
+    return configuration(magics.session, options.arguments)
+
+
 def _reset(magics: Magics, _: Options) -> None:
     magics.session.reset()
     print("Conversations and history are forgotten; the ledger keeps its rows.")  # noqa: T201
@@ -280,6 +294,7 @@ SUBCOMMANDS: dict[str, Callable[[Magics, Options], object]] = {
     "df": lambda magics, _: magics.session.df,
     "attempts": lambda magics, _: magics.session.attempts,
     "stats": lambda magics, _: reports.stats(magics.session),
+    "config": _config,
     "history": lambda magics, _: reports.history(magics.session),
     "reset": _reset,
     "doctor": lambda magics, _: reports.doctor(magics.session, magics.unusable()),

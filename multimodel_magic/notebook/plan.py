@@ -8,6 +8,7 @@ from decimal import Decimal
 from multimodel_magic import pricing
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.notebook.receipt import money
+from multimodel_magic.notebook.reports import reasons
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.types import Request, Usage
 
@@ -32,12 +33,11 @@ async def plan(client: UnifiedLLMClient, request: Request) -> Report:
         (name, f"about {used:,} → {answer:,}", money(_cost(name, used, answer), about=True))
         for name in route.models
     ]
-    reasons = [(r.rule, r.saw, "" if r.score is None else f"{r.score:.3g}") for r in route.reasons]
     tables = [
         Table(
             "Would ask, in this order", ("model", "tokens", "cost"), tuple(rows), "nobody was asked"
         ),
-        Table(f"Why (strategy {route.strategy})", ("rule", "saw", "score"), tuple(reasons)),
+        reasons(route),
     ]
     if route.left_out:
         out = tuple((left.model, left.why) for left in route.left_out)

@@ -6,15 +6,17 @@ import math
 import platform
 import sys
 from collections.abc import Hashable, Iterable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from multimodel_magic import pricing
 from multimodel_magic.errors import MultimodelError, UsageError
 from multimodel_magic.notebook.receipt import money, receipt, seconds
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.session import Session
-from multimodel_magic.types import Attempt, Response
+from multimodel_magic.types import Attempt, Response, Route, Usage
 
 __all__ = ["doctor", "history", "models", "stats", "status", "why"]
 
@@ -39,6 +41,7 @@ def status(session: Session, unusable: Mapping[str, str]) -> Report:
     )
     facts = [
         ("strategy", session.client.strategy.name),
+        ("configuration", str(session.config_path or "none: see %llm help")),
         ("requests", f"{summary.requests} ({summary.answered} answered)"),
         ("fallbacks", str(summary.fallbacks)),
         ("spent", spent),
@@ -93,23 +96,59 @@ def _providers(session: Session, unusable: Mapping[str, str]) -> Table:
 
 
 def why(response: Response) -> Report:
-    """Show how a response came about: reasons, who was left out, every attempt."""
+    """Show how a response came about: the rules and signals, the candidates, every attempt."""
     route = response.route
     tables = [Table(f"Request {response.request_id}", (), (("receipt", receipt(response)),))]
     if route is not None:
-        reasons = [
-            (r.rule, r.saw, "" if r.score is None else f"{r.score:.3g}") for r in route.reasons
-        ]
-        asked = f"strategy {route.strategy} chose {' then '.join(route.models)}"
-        tables.append(Table("Route", ("rule", "saw", "score"), tuple(reasons), asked))
-        if route.left_out:
-            out = tuple((left.model, left.why) for left in route.left_out)
-            tables.append(Table("Left out", ("model", "why"), out))
+        tables += [reasons(route), _candidates(response, route)]
     if response.attempts:
         tables.append(_attempts(response.attempts))
     if response.error is not None:
         tables.append(Table("Error", (), ((type(response.error).__name__, str(response.error)),)))
     return Report(tuple(tables))
+
+
+def reasons(route: Route) -> Table:
+    """Show each clause of a route's explanation; scores as numbers and as bars."""
+    most = max((abs(r.score) for r in route.reasons if r.score is not None), default=0.0)
+    rows = tuple((r.rule, r.saw, _bar(r.score, most)) for r in route.reasons)
+    arm = "" if route.arm is None else f"; arm {route.arm} ({route.arm_probability:.0%} of units)"
+    asked = f"strategy {route.strategy} chose {' then '.join(route.models)}{arm}"
+    return Table("Why this model", ("rule or signal", "saw", "score"), rows, asked)
+
+
+BAR = 12
+"""Blocks of the longest bar."""
+
+
+def _bar(score: float | None, most: float) -> str:
+    if score is None:
+        return ""
+    blocks = round(BAR * abs(score) / most) if most else 0
+    return f"{score:+.3f} {('▇' if score > 0 else '▁') * blocks}".rstrip()
+
+
+def _candidates(response: Response, route: Route) -> Table:
+    """Show every model of the route and those left out, at the price of this answer's tokens."""
+    usage = response.usage
+    asked = {attempt.name for attempt in response.attempts}
+    answer = response.answered_by
+    rows = []
+    for name in dict.fromkeys(route.models):
+        state = "asked" if name in asked else "not needed"
+        state = "answered" if answer is not None and answer.name == name else state
+        rows.append((name, state, money(_cost(name, usage), about=True)))
+    rows += [
+        (out.model, f"left out: {out.why}", money(_cost(out.model, usage), about=True))
+        for out in route.left_out
+    ]
+    note = "cost: of the tokens of this answer, at each model's own price"
+    return Table("Candidates", ("model", "what became of it", "cost"), tuple(rows), note)
+
+
+def _cost(name: str, usage: Usage) -> Decimal | None:
+    provider, _, model = name.partition(":")
+    return pricing.price(provider, model, usage, datetime.now(UTC)).cost_usd
 
 
 def _attempts(attempts: Iterable[Attempt]) -> Table:

@@ -199,3 +199,41 @@ def test_unloading_and_loading_again_works(kernel):
     assert kernel.run("%%llm scripted:echo\nHello").status == "error"
     kernel.run("%load_ext multimodel_magic")
     assert kernel.run("%%llm scripted:echo\nHello").status == "ok"
+
+
+SEEDS_RULE = """
+routing:
+  default_model: "scripted:answers"
+  rules:
+    - name: pirates
+      condition: {task_type: chat}
+      model: "scripted:echo"
+"""
+
+
+def test_a_configuration_routes_is_shown_checked_and_read_again(kernel, tmp_path):
+    file = tmp_path / "routing_config.yml"
+    file.write_text(SEEDS_RULE)
+    assert "scripted:answers" in kernel.run(f"%llm config use {file}").text
+    assert "scripted:echo · pirates" in kernel.run("%%llm --task chat\nHello").text.replace(
+        "rule 1 (pirates): ", "pirates "
+    )
+    assert "simulated" in kernel.run("%%llm\nHello").text
+    file.write_text(SEEDS_RULE.replace("scripted:answers", "scripted:cut"))
+    ran = kernel.run("%%llm\nHello")
+    assert "was read again" in ran.streams
+    assert "stopped: length" in ran.text
+    file.write_text(SEEDS_RULE.replace("task_type", "task_typ"))
+    ran = kernel.run("%%llm\nHello")
+    assert "did you mean 'task_type'" in ran.streams
+    assert "stopped: length" in ran.text
+    broken = kernel.run(f"%llm config check {file}")
+    assert len(broken.traceback) == 1
+    assert "routing.rules.0.condition.task_typ" in broken.traceback[0]
+    assert "no configuration" in kernel.run("%llm config use none").text
+
+
+def test_a_strategy_is_named_on_the_line_and_explained(kernel):
+    ran = kernel.run("%%llm -s complexity -n\nProve the Riemann hypothesis.")
+    assert "complexity" in ran.text
+    assert kernel.run("%%llm -s complexty\nHello").traceback[0].count("did you mean") == 1

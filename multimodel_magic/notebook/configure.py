@@ -1,0 +1,57 @@
+"""`%llm config`: show, check and use a routing configuration."""
+
+from __future__ import annotations
+
+from multimodel_magic import routing
+from multimodel_magic.config import RoutingConfig, find_config, load_config
+from multimodel_magic.errors import UsageError
+from multimodel_magic.notebook.table import Report, Table
+from multimodel_magic.session import Session
+
+__all__ = ["configuration"]
+
+NONE = "none"
+
+
+def configuration(session: Session, arguments: str) -> Report:
+    """Do what `%llm config ARGUMENTS` asks: `show` (or nothing), `check [FILE]`, `use FILE|none`.
+
+    Raises
+    ------
+    ConfigError
+        Where the file is broken: file, line, path and the nearest key, in one line.
+    UsageError
+        Where there is no file to look at.
+    """
+    word, _, path = arguments.partition(" ")
+    if word == "use":
+        session.use(None if path.strip() == NONE else path.strip())
+        return _shown(session)
+    if word == "check":
+        return _checked(session, path.strip())
+    return _shown(session)
+
+
+def _shown(session: Session) -> Report:
+    if session.config is None:
+        text = (
+            "no configuration: every request goes to the role 'balanced' unless it says otherwise"
+        )
+        return Report((Table("Configuration", (), ((text,),), "%llm config use FILE takes one"),))
+    rows = tuple((line,) for line in session.config.to_yaml().splitlines())
+    return Report((Table(str(session.config_path), (), rows), _lint(session, session.config)))
+
+
+def _checked(session: Session, path: str) -> Report:
+    found = path or session.config_path or find_config()
+    if not found:
+        raise UsageError("there is no routing_config.yml here: %llm config check FILE")
+    return Report((_lint(session, load_config(found)),))
+
+
+def _lint(session: Session, config: RoutingConfig) -> Table:
+    findings = routing.lint(config, session.client.catalogue)
+    rows = tuple((str(one.line or ""), one.path, one.what) for one in findings)
+    if not rows:
+        return Table(f"{config.source.name}: fine", (), (), "no doubts")
+    return Table(f"{config.source.name}: valid, with doubts", ("line", "where", "what"), rows)
