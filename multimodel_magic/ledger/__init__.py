@@ -1,13 +1,14 @@
-"""The append-only record of requests and attempts: two tables in, two frames out.
+"""The append-only record of requests and attempts, and what came of them, as tables and frames.
 
 `request` has one row a request (`RequestRow`), `attempt` one a call to a model (`AttemptRow`),
-whose docstrings say each column's meaning and unit; they join on `request_id`. `meta` holds the
-schema's version. SQLAlchemy and pandas are imported on first use.
+`outcome` one a request that was judged later (`OutcomeRow`); their docstrings say each column's
+meaning and unit, and they join on `request_id`. `meta` holds the schema's version.
+SQLAlchemy and pandas are imported on first use.
 """
 
 from __future__ import annotations
 
 from multimodel_magic.ledger.book import Ledger
-from multimodel_magic.ledger.rows import AttemptRow, Recorded, RequestRow
+from multimodel_magic.ledger.rows import AttemptRow, OutcomeRow, Recorded, RequestRow
 
-__all__ = ["AttemptRow", "Ledger", "Recorded", "RequestRow"]
+__all__ = ["AttemptRow", "Ledger", "OutcomeRow", "Recorded", "RequestRow"]

@@ -8,7 +8,7 @@ import os
 import re
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from multimodel_magic.bridge import Worker
 from multimodel_magic.ledger.faults import faults, in_one_line
-from multimodel_magic.ledger.rows import AttemptRow, Recorded, RequestRow, Row, recorded
+from multimodel_magic.ledger.rows import AttemptRow, OutcomeRow, Recorded, RequestRow, Row, recorded
 from multimodel_magic.types import Response
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _Item: TypeAlias = "tuple[Response, bool] | Callable[[], None]"
 
 
 class Ledger:
-    """The append-only record of requests and attempts.
+    """The append-only record of requests and attempts, and what came of them.
 
     Parameters
     ----------
@@ -81,6 +81,7 @@ class Ledger:
     def _start(self) -> None:
         self._worker: Worker[_Item] = Worker(self._work, name="multimodel-magic-ledger")
         self._kept: deque[Recorded] = deque()
+        self._outcomes: dict[str, OutcomeRow] = {}
         self._database: Database | None = None
         self._trouble: str | None = None
 
@@ -99,6 +100,16 @@ class Ledger:
     def record(self, response: Response) -> None:
         """Keep the response and all its attempts; returns at once and never fails."""
         self._worker.put((response, self.store_text))
+
+    def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
+        """Replace the outcome of a request; returns at once and never fails.
+
+        See `experiments.record_outcome`, which checks and merges.
+        """
+        from multimodel_magic.ledger.outcomes import outcome_row
+
+        row = outcome_row(request_id, outcome)
+        self._worker.put(lambda: self._take(row))
 
     def flush(self) -> None:
         """Wait until everything recorded so far is written, or has been tried to."""
@@ -153,6 +164,40 @@ class Ledger:
         from multimodel_magic.ledger.frames import frame
 
         return frame(AttemptRow, self._rows(AttemptRow, session, since))
+
+    def outcomes_frame(self) -> pd.DataFrame:
+        """Return what came of requests, in the order in which it was last said.
+
+        Returns
+        -------
+        DataFrame
+            `request_id` and `outcome` (JSON: all numbers by name), dtype `string`; `recorded_at`,
+            `datetime64[us, UTC]`; `success` (0 or 1) and `score` of the outcome, `float64`, NaN
+            where it has none. The same columns and dtypes when empty. Merge on `request_id`.
+        """
+        from multimodel_magic.ledger import outcomes
+
+        found, _ = self._ask(outcomes.all_outcomes)
+        return outcomes.as_frame({**(found or {}), **self._outcomes})
+
+    def dealt(self, experiment: str) -> list[tuple[RequestRow, Mapping[str, float]]]:
+        """Return the requests that were dealt in an experiment, each with its outcome."""
+        from multimodel_magic.ledger import outcomes
+
+        found, kept = self._ask(lambda connection: outcomes.dealt(connection, experiment))
+        ours = [k.request for k in kept if outcomes.is_of(k.request.arm, experiment)]
+        rows = [*(found or ()), *((row, None) for row in ours)]
+        return [(row, outcomes.numbers(self._outcomes.get(row.request_id, at))) for row, at in rows]
+
+    def dealt_request(self, request_id: str) -> tuple[RequestRow, Mapping[str, float]] | None:
+        """Return one request with its outcome, or None."""
+        from multimodel_magic.ledger import outcomes
+
+        found, kept = self._ask(lambda connection: outcomes.of_request(connection, request_id))
+        row, said = found or (None, None)
+        row = next((k.request for k in kept if k.request.request_id == request_id), row)
+        said = self._outcomes.get(request_id, said)
+        return None if row is None else (row, outcomes.numbers(said))
 
     def request(self, request_id: str) -> Recorded | None:
         """Return the request of that id with its attempts; None where there is none."""
@@ -209,9 +254,8 @@ class Ledger:
         for item in batch:
             if isinstance(item, tuple):
                 self._keep(*item)
-        if self._kept and not self._read_only:
-            with self._surviving("write"):
-                self._write()
+        if self._kept or self._outcomes:
+            self._try_to_write()
         # Not before: a burst may be larger than what is kept of it when nothing can be written.
         while len(self._kept) > MOST_KEPT:
             self._kept.popleft()
@@ -225,6 +269,15 @@ class Ledger:
         except faults() as error:
             self._say(f"cannot record {response.request_id}: {in_one_line(error)}")
 
+    def _take(self, row: OutcomeRow) -> None:
+        self._outcomes[row.request_id] = row
+        self._try_to_write()
+
+    def _try_to_write(self) -> None:
+        if not self._read_only:
+            with self._surviving("write"):
+                self._write()
+
     def _write(self) -> None:
         while self._kept:
             part = list(islice(self._kept, TRANSACTION))
@@ -234,6 +287,12 @@ class Ledger:
             if refused:
                 ids = [row.request.request_id for row in refused]
                 _log.error("%r takes no row for %s", self, ", ".join(ids))
+        if self._outcomes:
+            from multimodel_magic.ledger import outcomes
+
+            said = list(self._outcomes.values())
+            self._opened().change(lambda connection: outcomes.keep(connection, said))
+            self._outcomes.clear()
         self._trouble = None
 
     def _opened(self) -> Database:

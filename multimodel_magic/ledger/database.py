@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from multimodel_magic.ledger.faults import faults, row_faults
-from multimodel_magic.ledger.rows import AttemptRow, Recorded, RequestRow, Row, kinds
+from multimodel_magic.ledger.rows import (
+    AttemptRow,
+    OutcomeRow,
+    Recorded,
+    RequestRow,
+    Row,
+    kinds,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Column, Connection, Engine, MetaData, Table
@@ -27,11 +34,22 @@ BUSY_S = 30.0
 
 An SQLite URL may say otherwise: `sqlite:///ledger.db?timeout=5`."""
 
-VERSION = 1
+VERSION = 2
 """The schema that this module writes; it stands in the table `meta` of every ledger."""
 
-MIGRATIONS: Mapping[int, tuple[str, ...]] = {}
-"""By version, the SQL statements that make the next version of it (`ALTER TABLE ... ADD ...`)."""
+_OUTCOME = """
+CREATE TABLE outcome (
+    request_id VARCHAR(255) NOT NULL PRIMARY KEY,
+    outcome TEXT,
+    recorded_at VARCHAR(32)
+)
+"""
+
+MIGRATIONS: Mapping[int, tuple[str, ...]] = {1: (_OUTCOME,)}
+"""By version, the SQL statements that make the next version of it, for any database.
+
+Not written as `tables()` has it: that is the last version, and the next step would come twice.
+Indexes need no statement: those that are missing are made at the end."""
 
 _NAME_LENGTH = 255
 _MOMENT_LENGTH = 32
@@ -44,6 +62,7 @@ class Tables:
     metadata: MetaData
     request: Table
     attempt: Table
+    outcome: Table
     meta: Table
 
     def of(self, row: type[Row]) -> Table:
@@ -61,22 +80,26 @@ def tables() -> Tables:
     attempt = sa.Table("attempt", metadata, *_columns(AttemptRow))
     sa.Index("request_started_at", request.c.started_at)
     sa.Index("request_session", request.c.session)
+    # MySQL has no index over unbounded text, only over its beginning.
+    sa.Index("request_arm", request.c.arm, mysql_length=_NAME_LENGTH)
     # Not unique: a row more is better than a row lost.
     sa.Index("attempt_request_id", attempt.c.request_id)
+    outcome = sa.Table("outcome", metadata, *_columns(OutcomeRow, key="request_id"))
     meta = sa.Table(
         "meta",
         metadata,
         sa.Column("name", sa.String(_NAME_LENGTH), primary_key=True),
         sa.Column("value", sa.Text),
     )
-    return Tables(metadata, request, attempt, meta)
+    return Tables(metadata, request, attempt, outcome, meta)
 
 
-def _columns(row: type[Row], key: str | None = None) -> Iterator[Column[Any]]:
+def _columns(row: type[Row | OutcomeRow], key: str | None = None) -> Iterator[Column[Any]]:
     import sqlalchemy as sa
 
     # Lengths where there is an index: MySQL has none over unbounded text.
     indexed = {"request_id": _NAME_LENGTH, "session": _NAME_LENGTH, "started_at": _MOMENT_LENGTH}
+    indexed |= {"recorded_at": _MOMENT_LENGTH}
     plain = {str: sa.Text, int: sa.BigInteger, float: sa.Double, bool: sa.Boolean}
     for name, kind in kinds(row).items():
         column_type = sa.String(indexed[name]) if name in indexed else plain[kind]()
@@ -112,6 +135,11 @@ class Database:
         except row_faults():
             return [row for row in batch if not self._write_alone(connection, row)]
         return []
+
+    def change(self, job: Callable[[Connection], None]) -> None:
+        """Let `job` write through the connection, in one transaction."""
+        connection = self._open()
+        self._transact(connection, lambda: job(connection))
 
     def read(self, job: Callable[[Connection], T]) -> T:
         """Return what `job` finds through the connection."""
@@ -233,6 +261,8 @@ def upgrade(connection: Connection, migrations: Mapping[int, tuple[str, ...]] = 
     for version in range(found, VERSION):
         for statement in migrations[version]:
             connection.exec_driver_sql(statement)
+    for index in (index for table in t.metadata.tables.values() for index in table.indexes):
+        index.create(connection, checkfirst=True)
     at_version = t.meta.c.name == "schema_version"
     connection.execute(t.meta.update().where(at_version).values(value=str(VERSION)))
 

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from multimodel_magic.ledger.rows import Row, kinds
+from multimodel_magic.ledger.rows import OutcomeRow, Row, kinds
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["dtypes", "frame"]
 
+_MOMENTS = ("started_at", "recorded_at")
 _DTYPES = {str: "string", int: "Int64", float: "float64", bool: "boolean"}
 
 
-def dtypes(row: type[Row]) -> dict[str, str]:
+def dtypes(row: type[Row | OutcomeRow]) -> dict[str, str]:
     """Return the dtype of each column, in the order of the row's fields."""
-    named = {name: _DTYPES[kind] for name, kind in kinds(row).items()}
-    return named | {"started_at": "datetime64[us, UTC]"}
+    return {
+        name: "datetime64[us, UTC]" if name in _MOMENTS else _DTYPES[kind]
+        for name, kind in kinds(row).items()
+    }
 
 
-def frame(row: type[Row], rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
+def frame(row: type[Row | OutcomeRow], rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
     """Make the frame of `rows`, which may be none."""
     import pandas as pd
 

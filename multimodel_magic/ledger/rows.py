@@ -1,4 +1,4 @@
-"""The ledger's two kinds of row, and how a response becomes them.
+"""The ledger's kinds of row, and how a response becomes them.
 
 They are `NamedTuple`s, not dataclasses: a row goes to the database's driver as it is, and a
 frozen dataclass of fifty fields costs 10 us to make and 2 ms to define at import.
@@ -16,7 +16,16 @@ from typing import NamedTuple, TypeAlias, get_type_hints
 from multimodel_magic.errors import Cancelled
 from multimodel_magic.types import Attempt, LeftOut, Reason, Request, Response
 
-__all__ = ["HIDDEN", "AttemptRow", "Recorded", "RequestRow", "Row", "kinds", "recorded"]
+__all__ = [
+    "HIDDEN",
+    "AttemptRow",
+    "OutcomeRow",
+    "Recorded",
+    "RequestRow",
+    "Row",
+    "kinds",
+    "recorded",
+]
 
 HIDDEN = "[hidden]"
 """What the ledger holds in place of an option whose name looks like a secret's."""
@@ -172,7 +181,18 @@ class AttemptRow(NamedTuple):
 
 
 Row: TypeAlias = RequestRow | AttemptRow
-"""A row of either kind."""
+"""What a response becomes: a row of either kind."""
+
+
+class OutcomeRow(NamedTuple):
+    """What came of a request, as somebody judged it later; dtypes as in `RequestRow`."""
+
+    request_id: str
+    """Joins with `request`; one row a request, the last word."""
+    outcome: str
+    """JSON: `{"success": 1.0, "score": 0.8, ...}`, numbers by name."""
+    recorded_at: str
+    """When it was last said: UTC, ISO 8601 with microseconds; `datetime64[us, UTC]` in frames."""
 
 
 class Recorded(NamedTuple):
@@ -186,7 +206,7 @@ class Recorded(NamedTuple):
         return (self.request,) if row is RequestRow else self.attempts
 
 
-def kinds(row: type[Row]) -> dict[str, type]:
+def kinds(row: type[Row | OutcomeRow]) -> dict[str, type]:
     """Return each column's Python type (`str`, `int`, `float` or `bool`), in order."""
     hints = get_type_hints(row)
     return {name: getattr(hints[name], "__args__", (hints[name],))[0] for name in row._fields}
@@ -285,7 +305,7 @@ def _attempt_row(request_id: str, attempt: Attempt) -> AttemptRow:
         attempt.price_source,
         attempt.stop_reason,
         attempt.error_type,
-        attempt.error,
+        attempt.error if attempt.turned_down is None else f"turned down: {attempt.turned_down}",
         _attempt_status(attempt),
     )
 
