@@ -170,7 +170,7 @@ def _threads() -> int:
 def _body(request: Request) -> dict[str, Option]:
     turns = [("system", request.system)] if request.system is not None else []
     turns += [*((turn.role, turn.text) for turn in request.history), ("user", request.prompt)]
-    messages: list[Option] = [{"role": role, "content": text} for role, text in turns]
+    messages: list[Option] = [{"role": role, "content": _utf8(text)} for role, text in turns]
     return {
         **SAMPLING,
         "max_tokens": MAX_TOKENS if request.max_tokens is None else request.max_tokens,
@@ -183,6 +183,16 @@ def _body(request: Request) -> dict[str, Option]:
         "stream_options": {"include_usage": True},
         "return_progress": True,  # calls back, and so can be stopped, while the prompt is read
     }
+
+
+def _utf8(text: str) -> str:
+    # The engine's JSON goes through orjson where that is installed, else through json, and the
+    # two fail differently on such text.
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest(f"the text to send is no valid Unicode: {error.reason}") from error
+    return text
 
 
 async def _answer(setup: Setup, body: dict[str, Option]) -> AsyncGenerator[ProviderEvent, None]:
