@@ -6,6 +6,7 @@
     │   ├── Overloaded
     │   ├── TimedOut
     │   ├── ConnectionFailed
+    │   ├── BreakerOpen             asked in vain too often: it rests (retry_after_s)
     │   └── MalformedAnswer         no answer in what came: HTML, bad JSON, no stop event
     ├── Refused                 the next model that can
     │   ├── QuotaExceeded
@@ -39,6 +40,7 @@ __all__ = [
     "AllModelsFailed",
     "AuthenticationFailed",
     "BadRequest",
+    "BreakerOpen",
     "BudgetExceeded",
     "Cancelled",
     "ConfigError",
@@ -119,6 +121,10 @@ class TimedOut(Retryable):
 
 class ConnectionFailed(Retryable):
     """The vendor could not be reached, or hung up before the first token."""
+
+
+class BreakerOpen(Retryable):
+    """Every model of the route failed too often of late and rests for longer than may be waited."""
 
 
 class MalformedAnswer(Retryable):

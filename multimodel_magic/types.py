@@ -15,12 +15,14 @@ from decimal import Decimal
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 __all__ = [
+    "AskingJudge",
     "Attempt",
     "AttemptFailed",
     "AttemptStarted",
     "Candidate",
     "Event",
     "Finished",
+    "Judge",
     "LLMResponse",
     "LeftOut",
     "Message",
@@ -30,6 +32,7 @@ __all__ = [
     "Price",
     "Provider",
     "ProviderEvent",
+    "RateHint",
     "Reason",
     "Recorder",
     "Request",
@@ -40,6 +43,7 @@ __all__ = [
     "Strategy",
     "TextDelta",
     "Usage",
+    "Verdict",
     "new_ulid",
 ]
 
@@ -102,6 +106,10 @@ class Request:
     """Deadline of the whole request in seconds, all attempts and waits included."""
     retries: int | None = None
     """How often the same model may be asked again after a `Retryable` failure."""
+    hedge_s: float | None = None
+    """A second model is asked when the first has said nothing for so long; 0 is never."""
+    max_cost_usd: Decimal | None = None
+    """What the request may cost in US dollars, all its attempts together."""
     request_id: str = field(default_factory=new_ulid)
     labels: Mapping[str, str] = field(default_factory=dict)
     """Where it came from (`notebook`, `cell`, `session`, ...): kept in the ledger, never sent."""
@@ -136,6 +144,18 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether an answer will do, and in a few words why not. Never quotes the answer."""
+
+    ok: bool
+    why: str = ""
+
+
+Judge: TypeAlias = Callable[[Request, str, str | None], Verdict]
+"""`(request, text, stop_reason) -> Verdict`; pure and cheap, asks nobody."""
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """What a strategy chose: models in the order in which they are to be asked, and why.
 
@@ -151,6 +171,10 @@ class Route:
     left_out: tuple[LeftOut, ...] = ()
     notices: tuple[str, ...] = ()
     """What the user should know of the choice, such as a retired model's replacement."""
+    rungs: tuple[str, ...] = ()
+    """Those of `models` that a cascade climbs: `judge` looks at each one's answer but the last's.
+    """
+    judge: Judge | AskingJudge | None = None
 
     @property
     def why(self) -> str:
@@ -211,10 +235,12 @@ class Attempt:
     error_type: str | None = None
     """The name of the error's class in `multimodel_magic.errors`; None for an answer."""
     error: str | None = None
+    turned_down: str | None = None
+    """Why a cascade went up from this answer; None where it stands or there is none."""
 
     @property
     def succeeded(self) -> bool:
-        """Whether the attempt gave an answer."""
+        """Whether the attempt gave an answer, be it one that a cascade turned down."""
         return self.error_type is None
 
     @property
@@ -259,7 +285,8 @@ class Response:
     def answered_by(self) -> Attempt | None:
         """The attempt that answered; None where none did."""
         last = self.attempts[-1] if self.attempts else None
-        return last if last is not None and last.succeeded else None
+        stands = last is not None and last.succeeded and last.turned_down is None
+        return last if stands else None
 
     @property
     def model(self) -> str | None:
@@ -273,15 +300,31 @@ class Response:
 
     @property
     def fallback_used(self) -> bool:
-        """Whether the answer came from another place of the route than the first."""
+        """Whether a model before the one that answered failed or could not be asked.
+
+        Going up a cascade is no fallback: the rungs below answered (`cascaded`).
+        """
         answer = self.answered_by
-        return answer is not None and answer.rank > 0
+        return answer is not None and answer.rank > len({a.rank for a in self.went_up_from})
 
     @property
     def fell_back_from(self) -> tuple[Attempt, ...]:
         """The failed attempts at models before the one that answered (its own retries are not)."""
         answer = self.answered_by
-        return tuple(a for a in self.attempts if answer is not None and a.rank < answer.rank)
+        if answer is None or answer.rank == 0:
+            return ()
+        answered = {attempt.rank for attempt in self.went_up_from}
+        return tuple(a for a in self.attempts if a.rank < answer.rank and a.rank not in answered)
+
+    @property
+    def cascaded(self) -> bool:
+        """Whether a cascade went up from a poor answer."""
+        return bool(self.went_up_from)
+
+    @property
+    def went_up_from(self) -> tuple[Attempt, ...]:
+        """The answers that a cascade turned down, lowest rung first; `turned_down` says why."""
+        return tuple(attempt for attempt in self.attempts if attempt.turned_down is not None)
 
     @property
     def usage(self) -> Usage:
@@ -377,8 +420,19 @@ class Stopped:
     response_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RateHint:
+    """What a vendor's headers say of its rate limits; `None` where they do not."""
+
+    requests_left: int | None = None
+    requests_reset_s: float | None = None
+    """Seconds until requests are allowed again in full."""
+    tokens_left: int | None = None
+    tokens_reset_s: float | None = None
+
+
 Event: TypeAlias = Routed | Notice | AttemptStarted | TextDelta | AttemptFailed | Finished
-ProviderEvent: TypeAlias = TextDelta | Usage | Notice | Stopped
+ProviderEvent: TypeAlias = TextDelta | Usage | Notice | RateHint | Stopped
 """What a provider yields: text, usage as far as it is known, notices, and `Stopped` at the end."""
 
 
@@ -446,8 +500,27 @@ class Strategy(Protocol):
         ...
 
 
+class AskingJudge(Protocol):
+    """A judge that needs further answers: the client asks, the judge reads (a pure value).
+
+    Every question is a request of its own, with its own row, labelled `judges: REQUEST_ID`.
+    """
+
+    def questions(self, request: Request, text: str, model: str) -> tuple[Request, ...]:
+        """Return what to ask about the answer that `model` (`provider:model`) gave."""
+        ...
+
+    def read(self, text: str, said: tuple[str, ...]) -> Verdict:
+        """Judge the answer by what was said to the questions."""
+        ...
+
+
 class Recorder(Protocol):
-    """Where finished requests go. Never fails the call it records."""
+    """Where finished requests go. Never fails the call it records.
+
+    A recorder may also have `begin(request_id, so_far)`, called as each attempt starts: `so_far`
+    returns the response as it stands at that moment, in whatever thread calls it.
+    """
 
     def record(self, response: Response) -> None:
         """Keep the response and all its attempts."""

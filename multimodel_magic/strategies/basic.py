@@ -115,6 +115,7 @@ class Resolved:
         kept: dict[str, str] = {}
         left_out, notices = list(chosen.left_out), list(chosen.notices)
         models: list[str] = []
+        rungs: dict[str, None] = {}
         for name in chosen.models:
             found = self.catalogue.resolve(name)
             notices += found.notices
@@ -122,6 +123,8 @@ class Resolved:
                 found.model, request.needs, request.estimated_input_tokens()
             )
             full = found.model.full_name
+            if name in chosen.rungs:
+                rungs[full] = None
             if why:
                 left_out.append(LeftOut(full, why))
             elif kept.setdefault(full, name) == name:
@@ -135,6 +138,7 @@ class Resolved:
             models=tuple(models),
             left_out=tuple(left_out),
             notices=tuple(dict.fromkeys(notices)),
+            rungs=tuple(rungs),
         )
 
 

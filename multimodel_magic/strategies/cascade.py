@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.strategies.schema import check_schema, mismatch
-from multimodel_magic.types import Option, Reason, Request, Route
+from multimodel_magic.types import AskingJudge, Judge, Option, Reason, Request, Route, Verdict
 
 __all__ = [
     "AllOf",
@@ -32,17 +32,6 @@ __all__ = [
     "wrong_format",
 ]
 
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether an answer will do, and in a few words why not. Never quotes the answer."""
-
-    ok: bool
-    why: str = ""
-
-
-Judge = Callable[[Request, str, str | None], Verdict]
-"""`(request, text, stop_reason) -> Verdict`; pure and cheap, asks nobody."""
 
 OK = Verdict(ok=True)
 _CUT = frozenset({"max_tokens", "length", "max_output_tokens", "model_context_window_exceeded"})
@@ -207,7 +196,7 @@ class Cascade:
     models
         Roles, aliases or models, the cheapest first.
     judge
-        Looks at each answer but the last; the last one stands as it is.
+        Looks at each answer but the last; the last one stands as it is. The client asks it.
 
     Notes
     -----
@@ -217,7 +206,7 @@ class Cascade:
     """
 
     models: tuple[str, ...] = ("fast", "strong")
-    judge: Judge = plain_faults
+    judge: Judge | AskingJudge = plain_faults
     name: str = "cascade"
 
     def __post_init__(self) -> None:
@@ -227,7 +216,8 @@ class Cascade:
     def route(self, request: Request) -> Route:  # noqa: ARG002 - the answers decide, not the prompt
         """Return the rungs, cheapest first."""
         why = f"rung 1 of {len(self.models)}"
-        return Route(self.models, self.name, (Reason(self.name, why),))
+        reasons = (Reason(self.name, why),)
+        return Route(self.models, self.name, reasons, rungs=tuple(self.models), judge=self.judge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +253,14 @@ class ModelJudge:
             stream=False,
         )
 
+    def questions(self, request: Request, text: str, model: str) -> tuple[Request, ...]:  # noqa: ARG002
+        """Return the one question."""
+        return (self.question(request, text),)
+
+    def read(self, text: str, said: tuple[str, ...]) -> Verdict:  # noqa: ARG002
+        """Read the grade; where the judge could not be asked, the answer stands."""
+        return self.verdict(said[0] if said else "")
+
     def verdict(self, said: str) -> Verdict:
         """Read the grade; a judge that gives none is no reason to go up."""
         grade = re.search(r"\b(10|[1-9])\b", said)
@@ -290,6 +288,15 @@ class SelfConsistency:
 
     samples: int = 3
     least: float = 0.6
+
+    def questions(self, request: Request, text: str, model: str) -> tuple[Request, ...]:  # noqa: ARG002
+        """Return the request as often as samples are missing."""
+        again = replace(request, models=(model,), fallbacks=(), stream=False)
+        return (again,) * (self.samples - 1)
+
+    def read(self, text: str, said: tuple[str, ...]) -> Verdict:
+        """Compare; as `verdict`."""
+        return self.verdict(text, said)
 
     def verdict(self, text: str, others: tuple[str, ...]) -> Verdict:
         """Compare an answer with the other answers of the same model."""
