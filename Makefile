@@ -24,6 +24,9 @@ lab: $(VENV)/.lab ## Open the first tutorial in JupyterLab
 test: $(VENV)/.test ## Run every test: units, wires, kernels, browser, notebooks
 	sh tools/test.sh $(BIN)
 
+unit: $(VENV)/.test ## Run the tests that need no server, kernel, browser or model: under a minute
+	$(BIN)/python -m pytest -m "not wire and not kernel and not browser and not local and not slow"
+
 check: $(VENV)/.test ## Lint, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -36,4 +39,4 @@ bench: $(VENV)/.test ## Measure the overhead over the raw SDKs, interleaved; pri
 clean: ## Remove what make made
 	rm -rf $(VENV) out .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help demo lab test check bench clean
+.PHONY: help demo lab test unit check bench clean
