@@ -195,7 +195,7 @@ def _row(section: Section, took: dict[str, list[float]]) -> tuple[str, ...]:
 
 def _difference(title: str, took: dict[str, list[float]], goal_ms: float) -> tuple[str, ...]:
     raw, ours = (statistics.median(took[name]) for name in ("raw", "ours"))
-    return title, f"{raw:.2f} ms", f"{ours:.2f} ms", f"+{ours - raw:.2f} ms", f"<= +{goal_ms:g} ms"
+    return title, f"{raw:.2f} ms", f"{ours:.2f} ms", f"{ours - raw:+.2f} ms", f"<= +{goal_ms:g} ms"
 
 
 def _print(rows: list[tuple[str, ...]]) -> None:
