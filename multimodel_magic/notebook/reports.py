@@ -58,23 +58,21 @@ def status(session: Session, unusable: Mapping[str, str]) -> Report:
 
 
 def models(session: Session, unusable: Mapping[str, str]) -> Report:
-    """Show what each role and known name means here."""
+    """Show what each role and known name means here; who can answer comes first."""
     catalogue = session.client.catalogue.with_unusable(unusable)
-    rows = []
-    for name in catalogue.known_models():
-        model = catalogue.resolve(name).model
-        rows.append(
-            (
-                model.full_name,
-                "unknown" if model.needs is None else ", ".join(sorted(model.needs)) or "text only",
-                "unknown" if model.context_tokens is None else f"{model.context_tokens:,}",
-                catalogue.unusable.get(model.provider, "ready"),
-            )
+    known = [catalogue.resolve(name).model for name in catalogue.known_models()]
+    rows = [
+        (
+            model.full_name,
+            "unknown" if model.needs is None else ", ".join(sorted(model.needs)) or "text only",
+            "unknown" if model.context_tokens is None else f"{model.context_tokens:,}",
+            "no" if model.provider in unusable else "yes",
         )
-    known = Table(
-        "Models", ("model", "can", "context (tokens)", "here"), tuple(dict.fromkeys(rows))
-    )
-    return Report((_roles(session, unusable), known))
+        for model in sorted(known, key=lambda model: model.provider in unusable)
+    ]
+    columns = ("model", "can", "context (tokens)", "answers here")
+    listed = Table("Models", columns, tuple(dict.fromkeys(rows)))
+    return Report((_providers(session, unusable), _roles(session, unusable), listed))
 
 
 def _roles(session: Session, unusable: Mapping[str, str]) -> Table:
@@ -82,11 +80,13 @@ def _roles(session: Session, unusable: Mapping[str, str]) -> Table:
     rows = []
     for role, choices in catalogue.roles.items():
         try:
-            means = catalogue.resolve(role).model.full_name
+            model = catalogue.resolve(role).model
         except MultimodelError:
-            means = "nothing here"
+            means = "nobody here"
+        else:
+            means = "nobody here" if model.provider in unusable else model.full_name
         rows.append((role, means, ", ".join(choices)))
-    return Table("Roles", ("role", "means here", "first usable of"), tuple(rows))
+    return Table("Roles", ("role", "means here", "the first that can answer of"), tuple(rows))
 
 
 def _providers(session: Session, unusable: Mapping[str, str]) -> Table:
