@@ -19,7 +19,7 @@ demo: $(VENV)/.lab ## Answer the first tutorial on a real model in this process:
 	$(BIN)/python tools/demo.py
 
 lab: $(VENV)/.lab ## Open the first tutorial in JupyterLab
-	$(BIN)/jupyter lab notebooks/01_first_cell.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS) notebooks/01_first_cell.ipynb
 
 test: $(VENV)/.test ## Run every test: units, wires, kernels, browser, notebooks
 	sh tools/test.sh $(BIN)
