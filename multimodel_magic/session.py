@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from multimodel_magic.config import RoutingConfig
+    from multimodel_magic.experiments import Results
     from multimodel_magic.metrics import Summary
 
 __all__ = ["Session", "current", "start"]
@@ -231,6 +232,50 @@ class Session:
             return {**built, **self._own_strategies}
 
         self.client.strategies = _Late(make)
+
+    # --- experiments
+
+    def record_outcome(
+        self, request: Response | str, outcome: Mapping[str, float | None] | float
+    ) -> bool:
+        """Keep what came of a request that took part in an experiment; it may come late.
+
+        Parameters
+        ----------
+        request
+            The response, or its request_id.
+        outcome
+            `True` or `False` for success, a number for a score, or a mapping of numbers by name
+            (`success`, `score`, measures of your own).
+
+        Returns
+        -------
+        bool
+            Whether it changed anything: said twice it counts once.
+
+        Raises
+        ------
+        UsageError
+            For an id that took part in no experiment, and for what is no number.
+        """
+        from multimodel_magic.experiments import LedgerStore, record_outcome
+
+        request_id = request if isinstance(request, str) else request.request_id
+        return record_outcome(LedgerStore(self.ledger), request_id, outcome)
+
+    def experiment(self, name: str, *, control: str | None = None) -> Results:
+        """Compare the arms of an experiment over all sessions of the ledger.
+
+        Parameters
+        ----------
+        name
+            The experiment's name.
+        control
+            The arm that the others are compared with; `control` by default, else the first.
+        """
+        from multimodel_magic.experiments import LedgerStore, analyze
+
+        return analyze(name, LedgerStore(self.ledger).assigned(name), control=control)
 
     # --- conversation
 

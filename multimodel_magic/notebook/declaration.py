@@ -54,6 +54,7 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     "df": Subcommand("all requests as a DataFrame"),
     "attempts": Subcommand("all attempts, failed ones included, as a DataFrame"),
     "stats": Subcommand("success, latency and cost by model"),
+    "ab": Subcommand("an experiment's arms, with intervals", "[NAME]", r"|[\w.-]+"),
     "config": Subcommand(
         "the routing configuration, shown, checked or taken into use",
         "[check|use FILE]",

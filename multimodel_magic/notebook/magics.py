@@ -281,6 +281,12 @@ def _config(magics: Magics, options: Options) -> object:
     return configuration(magics.session, options.arguments)
 
 
+def _ab(magics: Magics, options: Options) -> object:
+    from multimodel_magic.notebook.arms import arms
+
+    return arms(magics.session, options.arguments)
+
+
 def _reset(magics: Magics, _: Options) -> None:
     magics.session.reset()
     print("Conversations and history are forgotten; the ledger keeps its rows.")  # noqa: T201
@@ -294,6 +300,7 @@ SUBCOMMANDS: dict[str, Callable[[Magics, Options], object]] = {
     "df": lambda magics, _: magics.session.df,
     "attempts": lambda magics, _: magics.session.attempts,
     "stats": lambda magics, _: reports.stats(magics.session),
+    "ab": _ab,
     "config": _config,
     "history": lambda magics, _: reports.history(magics.session),
     "reset": _reset,

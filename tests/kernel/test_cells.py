@@ -237,3 +237,32 @@ def test_a_strategy_is_named_on_the_line_and_explained(kernel):
     ran = kernel.run("%%llm -s complexity -n\nProve the Riemann hypothesis.")
     assert "complexity" in ran.text
     assert kernel.run("%%llm -s complexty\nHello").traceback[0].count("did you mean") == 1
+
+
+EXPERIMENT = """
+routing:
+  experiments:
+    greetings: {treatment: "scripted:echo", control: "scripted:answers", percentage: 50}
+"""
+
+
+def test_an_experiment_is_dealt_judged_and_compared(kernel, tmp_path):
+    file = tmp_path / "routing_config.yml"
+    file.write_text(EXPERIMENT)
+    kernel.run(f"%llm config use {file}")
+    try:
+        kernel.run(
+            "for n in range(12):\n"
+            "    r = get_ipython().run_cell_magic('llm', f'--quiet --unit u{n}', 'Hello')\n"
+            "    multimodel_magic.llm.record_outcome(r, n % 2 == 0)"
+        )
+        ran = kernel.run("%llm ab greetings")
+        assert "treatment" in ran.text
+        assert "not decided yet" in ran.text
+        assert kernel.value("multimodel_magic.llm.record_outcome(r, False)") is False
+        unknown = kernel.run("multimodel_magic.llm.record_outcome('01NONESUCH', True)")
+        assert len(unknown.traceback) == 1
+        assert "no request '01NONESUCH'" in unknown.traceback[0]
+        assert kernel.run("%llm ab").text == ran.text
+    finally:
+        kernel.run("%llm config use none")

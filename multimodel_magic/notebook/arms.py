@@ -1,0 +1,78 @@
+"""`%llm ab`: an experiment's arms side by side, and what may be said of them today."""
+
+from __future__ import annotations
+
+from multimodel_magic.errors import UsageError
+from multimodel_magic.experiments import Results
+from multimodel_magic.experiments.compare import ArmResult
+from multimodel_magic.notebook.table import Report, Table
+from multimodel_magic.session import Session
+
+__all__ = ["arms"]
+
+
+def arms(session: Session, name: str) -> Report:
+    """Show the experiment of that name; without a name, the only one that is configured.
+
+    Raises
+    ------
+    UsageError
+        Where no name is given and the configuration holds none, or several.
+    """
+    return _report(session.experiment(name or _only_one(session)))
+
+
+def _only_one(session: Session) -> str:
+    known = tuple(session.config.routing.experiments) if session.config else ()
+    if len(known) != 1:
+        there = f"there are {', '.join(known)}" if known else "none is configured"
+        raise UsageError(f"which experiment? %llm ab NAME ({there})")
+    return known[0]
+
+
+_COLUMNS = (
+    *("arm", "asks", "requests", "units", "success", "score", "cost"),
+    *("latency", "outcomes", "answered as dealt"),
+)
+
+
+def _report(results: Results) -> Report:
+    if not results.arms:
+        raise UsageError(f"no request was dealt to an experiment called {results.experiment!r}")
+    rows = tuple(_row(arm) for arm in results.arms)
+    differences = tuple((str(one),) for one in results.differences) or (("one arm only",),)
+    return Report(
+        (
+            Table(f"Experiment {results.experiment}", _COLUMNS, rows, results.ratio.why),
+            Table(
+                "Differences, with intervals that stay valid however often one looks",
+                (),
+                differences,
+                f"all of them together miss with probability {results.alpha:g} at most",
+            ),
+        )
+    )
+
+
+def _row(arm: ArmResult) -> tuple[str, ...]:
+    return (
+        arm.arm,
+        arm.model,
+        str(arm.n),
+        str(arm.units),
+        _number(arm.success, ".1%"),
+        _number(arm.score, ".3g"),
+        _cost(arm),
+        _number(arm.latency_s, ".2f", after=" s"),
+        str(arm.outcomes),
+        _number(arm.as_dealt, ".0%"),
+    )
+
+
+def _cost(arm: ArmResult) -> str:
+    known = _number(arm.cost_usd, ".3g", "$")
+    return f"{known} + {arm.unknown_cost} unknown" if arm.unknown_cost else known
+
+
+def _number(value: float | None, shape: str, before: str = "", *, after: str = "") -> str:
+    return "unknown" if value is None else f"{before}{value:{shape}}{after}"
