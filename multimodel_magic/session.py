@@ -15,7 +15,16 @@ from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.config import find_config, load_config
 from multimodel_magic.errors import ConfigError
 from multimodel_magic.ledger import Ledger
-from multimodel_magic.types import Message, Option, Request, Response, Strategy, new_ulid
+from multimodel_magic.limits import Patience
+from multimodel_magic.types import (
+    Message,
+    Option,
+    Provider,
+    Request,
+    Response,
+    Strategy,
+    new_ulid,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -200,26 +209,18 @@ class Session:
     def configure(self, config: RoutingConfig | None) -> None:
         """Route by `config` from now on, wholly or (where it is refused) not at all."""
         strategy, catalogue, patience, price = self._unconfigured
+        digest = ""
         if config is not None:
             from multimodel_magic import routing
             from multimodel_magic.config import config_hash
 
             catalogue = routing.configured_catalogue(config, catalogue)
             strategy = routing.build_strategy(config, catalogue)
-            said = config.routing
-            patience = replace(
-                patience,
-                timeout_s=patience.timeout_s if said.timeout_s is None else said.timeout_s,
-                retries=patience.retries if said.retries is None else said.retries,
-                broken_stream=said.stream_broken,
-            )
-            for name, server in config.providers.items():
-                self.client.providers[name] = plugins.load_provider(server.type)(
-                    name=name, base_url=server.base_url, key_env=server.api_key_env
-                )
+            patience = _patience(config, patience)
             price = partial(pricing.price, overrides=routing.own_rates(config))
-            self._config_hash = config_hash(config)
-        self.config = config
+            digest = config_hash(config)
+            self.client.providers.update(_servers(config))
+        self.config, self._config_hash = config, digest
         self.client.strategy, self.client.catalogue = strategy, catalogue
         self.client.patience, self.client.price = patience, price
         self._name_strategies()
@@ -330,6 +331,26 @@ class Session:
     def request(self, prompt: str, *, model: str | None = None) -> Request:
         """Make a request that carries this session's label."""
         return Request(prompt, models=(model,) if model else (), labels={"session": self.id})
+
+
+def _servers(config: RoutingConfig) -> dict[str, Provider]:
+    """Make the providers that a configuration adds under names of their own."""
+    return {
+        name: plugins.load_provider(server.type)(
+            name=name, base_url=server.base_url, key_env=server.api_key_env
+        )
+        for name, server in config.providers.items()
+    }
+
+
+def _patience(config: RoutingConfig, before: Patience) -> Patience:
+    said = config.routing
+    return replace(
+        before,
+        timeout_s=before.timeout_s if said.timeout_s is None else said.timeout_s,
+        retries=before.retries if said.retries is None else said.retries,
+        broken_stream=said.stream_broken,
+    )
 
 
 def _stamp(path: Path | None) -> tuple[int, int] | None:

@@ -2,15 +2,18 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
 import multimodel_magic
 from multimodel_magic.client import UnifiedLLMClient
-from multimodel_magic.errors import ContentFiltered
+from multimodel_magic.config import config_hash
+from multimodel_magic.errors import ConfigError, ContentFiltered
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.providers.scripted import Fail, Say, ScriptedProvider
 from multimodel_magic.session import Session, current, start
+from multimodel_magic.types import Usage
 
 SCRIPT = {"m": [[Say("Hello.")]], "refuses": [[Fail(ContentFiltered("no"))]]}
 
@@ -81,3 +84,49 @@ def test_importing_the_package_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+SERVERS = """
+routing: {default_model: fast, timeout_s: 9, retries: 3, stream_broken: fail}
+providers:
+  groq: {base_url: "http://127.0.0.1:9/v1", api_key_env: MY_GROQ}
+  lab: {type: ollama, base_url: "http://127.0.0.1:9"}
+prices:
+  "groq:*": {input: 1, output: 2}
+"""
+
+
+def test_a_configuration_adds_servers_prices_and_patience_and_can_be_taken_back(llm, tmp_path):
+    file = tmp_path / "routing_config.yml"
+    file.write_text(SERVERS)
+    before = llm.client.patience
+    llm.use(file)
+    assert {"groq", "lab"} <= set(llm.client.providers)
+    assert "MY_GROQ" in llm.client.providers["groq"].unusable()
+    assert (llm.client.patience.timeout_s, llm.client.patience.retries) == (9, 3)
+    usage, now = Usage(1_000_000, 1_000_000), datetime.now(UTC)
+    assert llm.client.price("groq", "any", usage, now).cost_usd == 3
+    llm("Hi", "scripted:m")
+    assert llm.df.labels.iloc[-1] == f'{{"config":"{config_hash(llm.config)}"}}'
+    llm.use(None)
+    assert llm.client.patience == before
+
+
+def test_a_broken_configuration_changes_nothing(llm, tmp_path):
+    good, broken = tmp_path / "good.yml", tmp_path / "broken.yml"
+    good.write_text("routing: {default_model: 'scripted:m'}")
+    broken.write_text("routing: {defautl_model: x}")
+    llm.use(good)
+    with pytest.raises(ConfigError, match="default_model"):
+        llm.use(broken)
+    assert llm("Hi").model == "m"
+
+
+def test_a_configuration_is_found_from_the_notebooks_folder_upward(tmp_path):
+    (tmp_path / "routing_config.yml").write_text("routing: {default_model: 'scripted:m'}")
+    (tmp_path / "deep").mkdir()
+    client = UnifiedLLMClient({"scripted": ScriptedProvider(SCRIPT)})
+    session = Session(client, ledger=Ledger(":memory:"), folder=tmp_path / "deep")
+    assert session("Hi").model == "m"
+    assert session.refresh() is None
+    session.ledger.close()

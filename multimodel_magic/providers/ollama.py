@@ -74,8 +74,15 @@ class OllamaProvider(Remote):
         api_key: str | None = None,
         timeout: float | None = None,
         name: str = "ollama",
+        key_env: str | None = None,
     ) -> None:
-        super().__init__(name=name, base_url=base_url or host, api_key=api_key, timeout=timeout)
+        super().__init__(
+            name=name,
+            base_url=base_url or host,
+            api_key=api_key,
+            timeout=timeout,
+            key_env=key_env,
+        )
         self._probed_at: float | None = None
         self._trouble: str | None = "not asked yet whether a server is there"
 
