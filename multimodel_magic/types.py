@@ -175,6 +175,8 @@ class Route:
     """Those of `models` that a cascade climbs: `judge` looks at each one's answer but the last's.
     """
     judge: Judge | AskingJudge | None = None
+    unit: str | None = None
+    """What the experiment dealt to the arm: the request's `unit`, its id or one of its labels."""
 
     @property
     def why(self) -> str:

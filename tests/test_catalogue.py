@@ -1,3 +1,4 @@
+import pickle
 import re
 import subprocess
 import sys
@@ -251,3 +252,27 @@ def test_provider_and_model_come_back_as_they_were_named(name: str, mark: str) -
 
 def test_a_provider_of_one_model_stands_for_it():
     assert Catalogue().resolve("local").model.full_name == "local:smollm2"
+
+
+@pytest.mark.parametrize(
+    "catalogue",
+    [
+        Catalogue(),
+        Catalogue()
+        .with_aliases({"mine": "fast"})
+        .with_roles({"fast": ["groq:llama"]})
+        .with_providers(["groq"])
+        .with_unusable({"openai": "no key"}),
+    ],
+)
+def test_catalogue_travels_to_another_process_and_resolves_alike(catalogue: Catalogue) -> None:
+    code = (
+        "import pickle, sys; catalogue = pickle.loads(sys.stdin.buffer.read());"
+        "print(*(catalogue.resolve(name).model.full_name for name in catalogue.names()))"
+    )
+    packed = pickle.dumps(catalogue)
+    call = [sys.executable, "-c", code]
+    done = subprocess.run(call, input=packed, capture_output=True, check=True)
+    there = done.stdout.decode().split()
+    assert there == [full(name, catalogue) for name in catalogue.names()]
+    assert pickle.loads(packed) == catalogue  # noqa: S301 - our own

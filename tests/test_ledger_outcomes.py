@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from multimodel_magic.errors import UsageError
-from multimodel_magic.experiments import LedgerStore, analyze, record_outcome
+from multimodel_magic.experiments import LedgerStore, analyze, assigned_from, record_outcome
 from multimodel_magic.ledger import Ledger, RequestRow
 from multimodel_magic.ledger.database import VERSION, tables, upgrade
 from multimodel_magic.strategies import Experiment
@@ -104,6 +104,18 @@ def test_unknown_id_is_one_line(ledger: Ledger) -> None:
     for request_id in ("01NONE", "01OUT"):
         with pytest.raises(UsageError, match="took part in an experiment"):
             record_outcome(LedgerStore(ledger), request_id, 1)
+
+
+@pytest.mark.parametrize(
+    ("unit", "what"), [("unit", "ann"), ("request", "01ID"), ("session", "s1"), ("cell", "01ID")]
+)
+def test_unit_is_what_the_experiment_dealt(ledger: Ledger, unit: str, what: str) -> None:
+    request = Request("Hi", unit="ann", labels={"session": "s1"}, request_id="01ID")
+    response = Response(request, "So.", (Attempt("local", "b", 1),))
+    response = replace(response, route=replace(TEST, unit=unit).route(request))
+    ledger.record(response)
+    (one,) = LedgerStore(ledger).assigned("trial")
+    assert one.unit == what == assigned_from(response).unit
 
 
 def test_only_the_experiment_of_exactly_that_name_is_read(ledger: Ledger) -> None:

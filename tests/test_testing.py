@@ -153,6 +153,8 @@ class Routeless:
         (Mine(replace(FAST, reasons=(Reason("x", "y", float("nan")),))), "score is nan"),
         (Mine(replace(FAST, arm="treatment", arm_probability=0.5)), "give 'EXPERIMENT:ARM'"),
         (Mine(replace(FAST, arm="a:b")), "arm_probability is None"),
+        (Mine(replace(FAST, rungs=("strong",))), r"the rungs \['strong'\] are not among its mod"),
+        (Mine(replace(FAST, rungs=("fast",))), "rungs without a judge; give the judge"),
         (Mine(KeyError("tier")), "raises KeyError: 'tier'; raise Misconfigured with a line"),
         (Mine(ModelNotFound("no")), "raises ModelNotFound: no; raise Misconfigured"),
         (Mine(UsageError("")), "raises UsageError, which says is ''; give a line"),

@@ -159,7 +159,8 @@ def assigned_from(response: Response) -> Assigned | None:
     if route is None or route.arm is None or not route.models:
         return None
     experiment, _, arm = route.arm.rpartition(":")
-    answer, cost_usd, unit = response.answered_by, response.cost_usd, response.request.unit
+    answer, cost_usd = response.answered_by, response.cost_usd
+    unit = response.request.unit if route.unit is None else route.unit
     return Assigned(
         response.request_id,
         experiment,

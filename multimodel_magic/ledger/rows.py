@@ -73,7 +73,7 @@ class RequestRow(NamedTuple):
     needs: str | None
     """Sorted, joined with a comma."""
     unit: str | None
-    """What the experiment randomised over."""
+    """What the experiment dealt to the arm; else the request's own, if any."""
     status: str
     """`answered`, `failed`, `interrupted`, or `unfinished` (under way, or the process died)."""
     error_type: str | None
@@ -250,7 +250,7 @@ def _request_row(
         user_tier=request.user_tier,
         task_value=request.task_value,
         needs=",".join(sorted(request.needs)) or None,
-        unit=request.unit,
+        unit=request.unit if route is None or route.unit is None else route.unit,
         status=_status(response),
         error_type=type(error).__name__ if error is not None else None,
         error=str(error) if error is not None else None,

@@ -158,11 +158,12 @@ class Experiment:
 
     def route(self, request: Request) -> Route:
         """Return the model of the request's arm, with the arm and its probability."""
-        arm, index = self._dealt(self.unit_of(request))
+        unit = self.unit_of(request)
+        arm, index = self._dealt(unit)
         chance = self.probability(arm)
         reason = Reason("ab", f"{self.name}: {arm} (share {chance:.4g})", index / BUCKETS)
         name = f"{self.name}:{arm}"
-        return Route((self.arms[arm].model,), "ab", (reason,), name, chance)
+        return Route((self.arms[arm].model,), "ab", (reason,), name, chance, unit=unit)
 
     def maybe(self, request: Request) -> Route | None:
         """Return the route, or None where the request asks for another experiment."""

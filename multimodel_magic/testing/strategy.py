@@ -127,6 +127,7 @@ def _check_route(law: Law, about: str, route: Route) -> None:
     for reason in reasons:
         _check_reason(law, about, reason)
     _check_arm(law, about, route)
+    _check_rungs(law, about, route)
 
 
 def _check_reason(law: Law, about: str, reason: object) -> None:
@@ -150,6 +151,13 @@ def _check_arm(law: Law, about: str, route: Route) -> None:
         chance is not None and 0 < chance <= 1,
         f"{about}: arm_probability is {chance!r}; give that of the arm, in (0, 1]",
     )
+
+
+def _check_rungs(law: Law, about: str, route: Route) -> None:
+    strange = [rung for rung in route.rungs if rung not in route.models]
+    law.holds(not strange, f"{about}: the rungs {shown(strange)} are not among its models")
+    advice = "give the judge that turns poor answers down"
+    law.holds(not route.rungs or route.judge, f"{about}: rungs without a judge; {advice}")
 
 
 def _check_copies(
@@ -198,7 +206,7 @@ def told(strategy: Strategy, request: Request) -> str:
     except Misconfigured as error:
         return f"{type(error).__name__}: {error}"
     parts = (route.models, route.strategy, route.reasons, route.arm, route.arm_probability)
-    return f"Route{(*parts, route.left_out, route.notices)!r}"
+    return f"Route{(*parts, route.left_out, route.notices, route.rungs, route.unit)!r}"
 
 
 def _expect_same(
