@@ -220,4 +220,6 @@ class AllModelsFailed(MultimodelError):
 
 
 def _line(attempt: Attempt) -> str:
+    if attempt.turned_down is not None:
+        return f"  {attempt.number}. {attempt.name}: turned down: {attempt.turned_down}"
     return f"  {attempt.number}. {attempt.name}: {attempt.error_type}: {attempt.error}"

@@ -426,9 +426,12 @@ class Stopped:
 class RateHint:
     """What a vendor's headers say of its rate limits; `None` where they do not."""
 
+    requests: int | None = None
+    """The limit itself."""
     requests_left: int | None = None
     requests_reset_s: float | None = None
     """Seconds until requests are allowed again in full."""
+    tokens: int | None = None
     tokens_left: int | None = None
     tokens_reset_s: float | None = None
 
@@ -502,6 +505,7 @@ class Strategy(Protocol):
         ...
 
 
+@runtime_checkable
 class AskingJudge(Protocol):
     """A judge that needs further answers: the client asks, the judge reads (a pure value).
 

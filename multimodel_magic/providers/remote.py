@@ -87,6 +87,10 @@ class Remote:
         """The key that a request sent now would carry; falsy where there is none."""
         return self._given_key or Secret(setting(self._key_env) or "")
 
+    def key_mark(self) -> str:
+        """Return what tells the key that would be sent now from another, without showing it."""
+        return self.secret.mark()
+
     def unusable(self) -> str | None:
         """Say why it cannot be asked here, or None. No network."""
         return self._unusable(self.secret, self.base_url)

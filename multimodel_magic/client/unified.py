@@ -1,4 +1,4 @@
-"""One client for every provider: route, ask, fall back, price, record.
+"""`UnifiedLLMClient`: what a caller sees of it.
 
 `stream` is the only path; `generate` and the synchronous twins consume it.
 """
@@ -9,37 +9,39 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from multimodel_magic import bridge, limits, plugins, pricing
 from multimodel_magic.catalogue import Catalogue
+from multimodel_magic.client.run import Means, Run, response_of
+from multimodel_magic.client.walk import Walk
 from multimodel_magic.errors import (
-    AllModelsFailed,
     AuthenticationFailed,
     Cancelled,
-    ConnectionFailed,
-    ContentFiltered,
     Misconfigured,
     MultimodelError,
-    Overloaded,
-    RateLimited,
-    Refused,
-    Retryable,
     UsageError,
     did_you_mean,
 )
-from multimodel_magic.limits import Deadline, Patience
+from multimodel_magic.limits import (
+    Breakers,
+    Budget,
+    Deadline,
+    Limiter,
+    Pace,
+    Patience,
+    Purse,
+    Rate,
+    RefusedKeys,
+)
+from multimodel_magic.providers.chaos import Chaos, ChaosProvider
 from multimodel_magic.strategies import Fixed, Named, Resolved, WithFallbacks
 from multimodel_magic.types import (
-    Attempt,
-    AttemptFailed,
-    AttemptStarted,
     Event,
     Finished,
     Message,
-    Notice,
     Option,
     PriceOf,
     Provider,
@@ -48,52 +50,10 @@ from multimodel_magic.types import (
     Response,
     Route,
     Routed,
-    Stopped,
     Strategy,
-    TextDelta,
-    Usage,
 )
 
 __all__ = ["UnifiedLLMClient"]
-
-_NOT_BILLED = (AuthenticationFailed, ConnectionFailed, Misconfigured, Overloaded, RateLimited)
-"""Failures in which the vendor says that it did no work (or was never reached): 0 tokens."""
-
-
-@dataclass(slots=True)
-class _Run:
-    """What is known of one request while it is under way."""
-
-    request: Request
-    started_s: float
-    deadline: Deadline
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    route: Route | None = None
-    attempts: list[Attempt] = field(default_factory=list)
-    errors: list[MultimodelError] = field(default_factory=list)
-    error: Exception | None = None
-    pieces: list[str] = field(default_factory=list)
-    locked_out: set[str] = field(default_factory=set)
-    """Providers that refused their key during this request."""
-
-
-@dataclass(slots=True)
-class _Call:
-    """One attempt under way."""
-
-    provider: str
-    model: str
-    number: int
-    rank: int
-    started_s: float
-    started_at: datetime
-    first_s: float | None = None
-    usage: Usage = field(default_factory=Usage)
-    stopped: Stopped | None = None
-
-    @property
-    def name(self) -> str:
-        return f"{self.provider}:{self.model}"
 
 
 class UnifiedLLMClient:
@@ -116,10 +76,21 @@ class UnifiedLLMClient:
         Strategies that a request may ask for by name.
     patience
         Deadline, retries and waits.
+    budget
+        What may be spent; by default as much as one likes. May be changed at any time.
+    rates
+        Requests and tokens per minute, by provider or `provider:model`.
     price
         `(provider, model, usage, at) -> Price`.
     clock, sleep, dice
         Monotonic seconds, an awaitable wait, and numbers in [0, 1) for jitter.
+
+    Attributes
+    ----------
+    breakers
+        `provider:model` -> breaker, of models that failed of late.
+    purse
+        What was spent so far, and where.
 
     Examples
     --------
@@ -140,6 +111,8 @@ class UnifiedLLMClient:
         fallbacks: tuple[str, ...] = (),
         strategies: Mapping[str, Strategy] | None = None,
         patience: Patience | None = None,
+        budget: Budget | None = None,
+        rates: Mapping[str, Rate] | None = None,
         price: PriceOf = pricing.price,
         clock: Callable[[], float] = time.perf_counter,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -152,6 +125,13 @@ class UnifiedLLMClient:
         self.fallbacks = fallbacks
         self.strategies: Mapping[str, Strategy] = dict(strategies or {})
         self.patience = patience or Patience()
+        self.budget = budget or Budget()
+        self.breakers = Breakers(clock=clock)
+        self.limiter = Limiter(rates, clock=clock)
+        self.purse = Purse()
+        self._keys = RefusedKeys()
+        self._pace = Pace()
+        self._chaos: dict[str, tuple[Chaos, dict[str, ChaosProvider]]] = {}
         self.price = price
         self._clock = clock
         self._sleep = sleep
@@ -179,7 +159,9 @@ class UnifiedLLMClient:
         """
         run = self._begin(request)
         try:
-            async with aclosing(self._answer(run)) as events:
+            run.route = await self.route(request)
+            yield Routed(run.route)
+            async with aclosing(Walk(run).events()) as events:
                 async for event in events:
                     yield event
         except asyncio.CancelledError:
@@ -212,6 +194,8 @@ class UnifiedLLMClient:
         max_tokens: int | None = None,
         timeout_s: float | None = None,
         retries: int | None = None,
+        hedge_s: float | None = None,
+        max_cost_usd: Decimal | None = None,
         options: Mapping[str, Option] | None = None,
     ) -> Response:
         """Answer a prompt, or a `Request`, and return the whole response.
@@ -226,8 +210,10 @@ class UnifiedLLMClient:
             What routing looks at; never sent to a vendor.
         system, history, max_tokens, options
             What the vendor gets; `options` verbatim.
-        timeout_s, retries
+        timeout_s, retries, hedge_s
             Patience of this request.
+        max_cost_usd
+            What it may cost, all its attempts together.
 
         Raises
         ------
@@ -251,6 +237,8 @@ class UnifiedLLMClient:
                 options=options or {},
                 timeout_s=timeout_s,
                 retries=retries,
+                hedge_s=hedge_s,
+                max_cost_usd=max_cost_usd,
                 stream=False,
             )
         response: Response | None = None
@@ -286,8 +274,16 @@ class UnifiedLLMClient:
         ------
         Misconfigured
             Where nobody can answer it here.
+        AuthenticationFailed
+            Where nobody is left but providers that refused their key before.
         """
-        return self._strategy_for(request, await self.survey()).route(request)
+        unusable = await self.survey()
+        strategy = self._chosen(request)
+        if not self._keys:
+            route = self._resolved(strategy, unusable).route(request)
+        else:
+            route = self._around_refused_keys(strategy, request, unusable)
+        return self._with_chaos(route) if self._chaos else route
 
     async def survey(self) -> Mapping[str, str]:
         """Say which providers cannot be asked here, and why; asks local servers if they are up."""
@@ -298,162 +294,113 @@ class UnifiedLLMClient:
         for provider in self.providers.values():
             await provider.aclose()
 
+    def chaos(self, spec_by_name: Mapping[str, str] | None = None, *, seed: int = 0) -> None:
+        """Rehearse faults with providers and models; without names, end every rehearsal.
+
+        Parameters
+        ----------
+        spec_by_name
+            Provider, model, alias or role -> its faults, as `529:0.3,latency=2s`; see
+            `multimodel_magic.providers.chaos`. It takes the place of every earlier one.
+        seed
+            The same seed deals the same faults.
+
+        Raises
+        ------
+        UsageError
+            For a name or a fault that is none.
+        """
+        self._chaos = {
+            name if name in self._names() else self._full_name(name): (Chaos.parse(spec, seed), {})
+            for name, spec in (spec_by_name or {}).items()
+        }
+
+    @property
+    def rehearsed(self) -> Mapping[str, str]:
+        """What chaos is on: provider or `provider:model` -> its faults."""
+        return {name: str(chaos) for name, (chaos, _) in self._chaos.items()}
+
+    def forgive(self) -> None:
+        """Give every refused key and every resting model another chance."""
+        self._keys.forget()
+        self.breakers.forget()
+
     # --- one request, from its route to its row
 
-    def _begin(self, request: Request) -> _Run:
+    def _begin(self, request: Request) -> Run:
         now = self._clock()
         allowed = self.patience.timeout_s if request.timeout_s is None else request.timeout_s
-        return _Run(request, now, Deadline(now + allowed, self._clock))
-
-    def _finish(self, run: _Run) -> Response:
-        response = Response(
-            run.request,
-            "".join(run.pieces),
-            tuple(run.attempts),
-            run.route,
-            run.error,
-            self._clock() - run.started_s,
-            run.started_at,
+        means = Means(
+            self.patience,
+            self.price,
+            self._clock,
+            self._sleep,
+            self._dice,
+            self._asked,
+            self.generate,
+            getattr(self.ledger, "begin", None),
+            self.breakers,
+            self._keys,
+            self.limiter,
+            self.purse,
+            self.budget,
+            self._pace,
         )
+        return Run(request, now, Deadline(now + allowed, self._clock), means)
+
+    def _finish(self, run: Run) -> Response:
+        response = response_of(run)
         if self.ledger is not None:
             self.ledger.record(response)
         return response
 
-    async def _answer(self, run: _Run) -> AsyncGenerator[Event, None]:
-        run.route = route = await self.route(run.request)
-        yield Routed(route)
-        for rank in range(len(route.models)):
-            provider, _, _ = route.models[rank].partition(":")
-            if provider in run.locked_out:
-                continue
-            async with aclosing(self._ask_patiently(run, rank)) as events:
-                async for event in events:
-                    yield event
-            if run.attempts and run.attempts[-1].succeeded:
-                return
-        raise _nobody_answered(run)
+    # --- routing
 
-    def _strategy_for(self, request: Request, unusable: Mapping[str, str]) -> Strategy:
+    def _chosen(self, request: Request) -> Strategy:
         chosen = self.strategy
         if request.strategy is not None and not request.models:
             if request.strategy not in self.strategies:
                 near = did_you_mean(request.strategy, self.strategies)
                 raise UsageError(f"no strategy is called {request.strategy!r}{near}")
             chosen = self.strategies[request.strategy]
-        chain = WithFallbacks(Named(chosen), self.fallbacks)
+        return WithFallbacks(Named(chosen), self.fallbacks)
+
+    def _resolved(self, strategy: Strategy, unusable: Mapping[str, str]) -> Resolved:
         catalogue = self.catalogue.with_providers(self._names()).with_unusable(unusable)
-        return Resolved(chain, catalogue)
+        return Resolved(strategy, catalogue)
 
-    async def _ask_patiently(self, run: _Run, rank: int) -> AsyncGenerator[Event, None]:
-        """Ask one model of the route as often as its failures allow."""
-        patience = self._patience(run.request)
-        tried = 0
-        while True:
-            tried += 1
-            try:
-                async with aclosing(self._ask(run, rank)) as events:
-                    async for event in events:
-                        yield event
-                return  # noqa: TRY300 - the happy path ends here
-            except MultimodelError as error:
-                run.errors.append(error)
-                failure = error
-            yield AttemptFailed(run.attempts[-1])
-            others = self._others(run, rank, failure)
-            follows = limits.what_next(failure, patience, others=others, tried=tried)
-            wait_s = self._wait_s(run, failure, follows, tried)
-            if follows == "stop":
-                raise failure
-            if follows == "skip":
-                run.locked_out.add(run.attempts[-1].provider)
-            if wait_s is None:
-                return
-            yield Notice(_waiting(run.attempts[-1], wait_s), wait_s)
-            await self._sleep(wait_s)
-
-    def _patience(self, request: Request) -> Patience:
-        if request.retries is None:
-            return self.patience
-        return replace(self.patience, retries=request.retries)
-
-    def _others(self, run: _Run, rank: int, error: MultimodelError) -> bool:
-        """Whether a later model of the route could still answer."""
-        assert run.route is not None, "asked only after routing"  # noqa: S101
-        barred = set(run.locked_out)
-        if isinstance(error, AuthenticationFailed):
-            barred.add(run.attempts[-1].provider)
-        later = run.route.models[rank + 1 :]
-        return any(name.partition(":")[0] not in barred for name in later)
-
-    def _wait_s(
-        self, run: _Run, error: MultimodelError, follows: limits.Next, tried: int
-    ) -> float | None:
-        """Return the wait before the same model is asked again, None where it is not."""
-        if follows != "same":
-            return None
-        if not isinstance(error, Retryable):
-            return 0.0
-        wait_s = self.patience.wait_s(error, tried, self._dice)
-        return wait_s if wait_s < run.deadline.left_s() else None
-
-    async def _ask(self, run: _Run, rank: int) -> AsyncGenerator[Event, None]:
-        """Ask one model once: everything between its start and its row."""
-        assert run.route is not None, "asked only after routing"  # noqa: S101
-        provider_name, _, model = run.route.models[rank].partition(":")
-        provider = self._provider(provider_name)
-        self._warm(provider_name)
-        run.pieces.clear()
-        call = _Call(
-            provider_name,
-            model,
-            len(run.attempts) + 1,
-            rank,
-            self._clock(),
-            datetime.now(UTC),
-        )
-        yield AttemptStarted(provider_name, model, call.number, rank)
+    def _around_refused_keys(
+        self, strategy: Strategy, request: Request, unusable: Mapping[str, str]
+    ) -> Route:
+        """Route past the providers whose key was refused, and say so loudly."""
+        refused = {name: why for name in self._names() if (why := self._refused(name)) is not None}
+        wanted = self._resolved(strategy, unusable).route(request)
+        passed = {n: why for n, why in refused.items() if n in _providers(wanted)}
         try:
-            events = provider.stream(model, run.request)
-            async for event in limits.within(events, self.patience, run.deadline, call.name):
-                if isinstance(event, TextDelta):
-                    if call.first_s is None:
-                        call.first_s = self._clock()
-                    run.pieces.append(event.text)
-                    yield event
-                elif isinstance(event, Usage):
-                    call.usage = event
-                elif isinstance(event, Stopped):
-                    call.stopped = event
-                else:
-                    yield event
-        except BaseException as error:
-            run.attempts.append(self._closed(run, call, error))
-            raise
-        run.attempts.append(self._closed(run, call, None))
+            route = self._resolved(strategy, {**unusable, **refused}).route(request)
+        except Misconfigured as error:
+            whys = "; ".join(f"{name}: {why}" for name, why in passed.items())
+            raise AuthenticationFailed(whys or str(error)) from error
+        told = (f"{name} was skipped: {why}" for name, why in passed.items())
+        return replace(route, notices=(*route.notices, *told))
 
-    def _closed(self, run: _Run, call: _Call, error: BaseException | None) -> Attempt:
-        usage = _settled(run, call, error)
-        price = self.price(call.provider, call.model, usage, call.started_at)
-        free = usage.input_tokens == 0 and usage.output_tokens == 0
-        stopped = call.stopped or Stopped(None)
-        name, message = _named(error)
-        return Attempt(
-            call.provider,
-            call.model,
-            call.number,
-            call.rank,
-            call.started_at,
-            self._clock() - call.started_s,
-            None if call.first_s is None else call.first_s - call.started_s,
-            usage,
-            Decimal(0) if free else price.cost_usd,
-            price.source,
-            stopped.stop_reason,
-            stopped.response_model,
-            stopped.response_id,
-            name,
-            message,
-        )
+    def _refused(self, name: str) -> str | None:
+        return self._keys.why(name, self._provider(name)) if name in self.providers else None
+
+    def _with_chaos(self, route: Route) -> Route:
+        told = [
+            f"chaos: {model} is rehearsed with {self._chaos[name][0]}"
+            for model in dict.fromkeys(route.models)
+            if (name := self._chaotic(*model.split(":", 1))) is not None
+        ]
+        return replace(route, notices=(*route.notices, *told))
+
+    def _chaotic(self, provider: str, model: str) -> str | None:
+        names = (f"{provider}:{model}", provider)
+        return next((name for name in names if name in self._chaos), None)
+
+    def _full_name(self, name: str) -> str:
+        return self.catalogue.with_providers(self._names()).resolve(name).model.full_name
 
     # --- providers
 
@@ -464,6 +411,17 @@ class UnifiedLLMClient:
 
     def _names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys([*self.providers, *plugins.provider_names()]))
+
+    def _asked(self, name: str, model: str) -> Provider:
+        """Find a provider for one attempt, and see to it that the price list is being loaded."""
+        self._warm(name)
+        provider = self._provider(name)
+        if not self._chaos or (rehearsed := self._chaotic(name, model)) is None:
+            return provider
+        chaos, wrapped = self._chaos[rehearsed]
+        if name not in wrapped:
+            wrapped[name] = ChaosProvider(provider, chaos)
+        return wrapped[name]
 
     async def _unusable(self, name: str) -> str | None:
         try:
@@ -479,48 +437,5 @@ class UnifiedLLMClient:
         return self.providers[name]
 
 
-def _settled(run: _Run, call: _Call, error: BaseException | None) -> Usage:
-    """Fill what the vendor did not say about an attempt that broke off."""
-    usage = call.usage
-    if error is None:
-        return usage
-    billed = not isinstance(error, _NOT_BILLED) and (
-        not isinstance(error, Refused) or isinstance(error, ContentFiltered)
-    )
-    if not billed and call.first_s is None:
-        return Usage(0, 0)
-    written = "".join(run.pieces)
-    known_output = usage.output_tokens if call.stopped is not None else None
-    return replace(
-        usage,
-        input_tokens=usage.input_tokens
-        if usage.input_tokens is not None
-        else run.request.estimated_input_tokens(),
-        # What an interrupted stream said so far is a running count at best: take the larger.
-        output_tokens=known_output
-        if known_output is not None
-        else max(usage.output_tokens or 0, len(written) // 4),
-        estimated=True,
-    )
-
-
-def _named(error: BaseException | None) -> tuple[str | None, str | None]:
-    """Return the error's name and its line, as the ledger keeps them."""
-    if error is None:
-        return None, None
-    if isinstance(error, MultimodelError):
-        return type(error).__name__, str(error)
-    if isinstance(error, asyncio.CancelledError | GeneratorExit | KeyboardInterrupt):
-        return "Cancelled", "interrupted"
-    return type(error).__name__, f"a fault of ours or of a plugin: {error}"
-
-
-def _waiting(attempt: Attempt, wait_s: float) -> str:
-    return f"{attempt.name}: {attempt.error_type}; asking again in {wait_s:.1f} s"
-
-
-def _nobody_answered(run: _Run) -> MultimodelError:
-    """Return the one error, or all of them in one."""
-    if len(run.errors) == 1:
-        return run.errors[0]
-    return AllModelsFailed(tuple(run.attempts), tuple(run.errors))
+def _providers(route: Route) -> frozenset[str]:
+    return frozenset(name.partition(":")[0] for name in route.models)

@@ -1,0 +1,130 @@
+"""Asking one model once: everything between an attempt's start and its row."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+
+from multimodel_magic.client.run import NOTHING, Call, Place, Run, closed, in_trouble, unfinished
+from multimodel_magic.errors import AuthenticationFailed, MultimodelError, StreamInterrupted
+from multimodel_magic.limits import within
+from multimodel_magic.types import (
+    Attempt,
+    AttemptFailed,
+    AttemptStarted,
+    Event,
+    Notice,
+    RateHint,
+    Stopped,
+    TextDelta,
+    Usage,
+)
+
+__all__ = ["ask", "let_go", "prepare"]
+
+
+def prepare(run: Run, place: Place) -> None:
+    """Take what an attempt will need of rates and budgets, before any wait."""
+    means = run.means
+    if means.limiter:
+        tokens = run.request.estimated_input_tokens() + (run.request.max_tokens or 0)
+        place.lease = means.limiter.take(place.name, tokens)
+    if place.estimate_usd:
+        place.held_usd = place.estimate_usd
+        means.purse.hold(place.held_usd)
+
+
+def let_go(run: Run, place: Place) -> None:
+    """Give back what an attempt did not come to use."""
+    means = run.means
+    if place.lease is not None:
+        means.limiter.give_back(place.lease)
+        place.lease = None
+    if place.held_usd:
+        means.purse.hold(-place.held_usd)
+        place.held_usd = NOTHING
+    if place.gate is not None:
+        means.breakers.leave(place.name, place.gate, failed=None)
+        place.gate = None
+
+
+async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
+    """Ask one model once; afterwards `place.failure` says how it ended and its row is there."""
+    means, request = run.means, run.request
+    provider = means.provider(place.provider, place.model)
+    run.begun += 1
+    place.tried += 1
+    place.failure = None
+    call = Call(place, run.begun, means.clock(), datetime.now(UTC))
+    place.call = run.call = call
+    yield AttemptStarted(place.provider, place.model, call.number, place.rank)
+    run.under_way.append(call)
+    if means.begin is not None:
+        means.begin(request.request_id, lambda: unfinished(run))
+    failure: MultimodelError | None = None
+    try:
+        events = provider.stream(place.model, request)
+        async for event in within(events, means.patience, run.deadline, place.name):
+            if isinstance(event, TextDelta):
+                if call.first_s is None:
+                    call.first_s = means.clock()
+                call.pieces.append(event.text)
+                yield event
+            elif isinstance(event, Notice):
+                yield event
+            else:
+                _take(run, call, event)
+    except MultimodelError as error:
+        failure = None if _is_kept(run, call, error) else error
+    except BaseException as error:
+        _close(run, call, error)
+        raise
+    place.failure = failure
+    attempt = _close(run, call, failure)
+    if failure is not None:
+        yield AttemptFailed(attempt)
+    elif call.kept:
+        yield Notice(f"the stream of {place.name} broke: the answer so far is kept")
+
+
+def _take(run: Run, call: Call, event: Usage | Stopped | RateHint) -> None:
+    if isinstance(event, Usage):
+        call.usage = event
+    elif isinstance(event, Stopped):
+        call.stopped = event
+    else:
+        run.means.limiter.learn(call.place.name, event)
+
+
+def _is_kept(run: Run, call: Call, error: MultimodelError) -> bool:
+    if run.means.patience.broken_stream != "keep" or not isinstance(error, StreamInterrupted):
+        return False
+    call.kept = bool(call.pieces)
+    call.stopped = Stopped("interrupted")
+    return call.kept
+
+
+def _close(run: Run, call: Call, error: BaseException | None) -> Attempt:
+    """Put an attempt on all the books: the request's, the purse, the breaker, the rates."""
+    means, place = run.means, call.place
+    run.under_way.remove(call)
+    attempt = closed(run, call, error)
+    run.attempts.append(attempt)
+    if isinstance(error, MultimodelError):
+        run.errors.append(error)
+        if isinstance(error, AuthenticationFailed):
+            provider = means.provider(place.provider, place.model)
+            means.keys.refuse(place.provider, provider, error)
+    failed = in_trouble(run, call, error)
+    means.breakers.leave(place.name, place.gate, failed=failed, error=attempt.error_type)
+    place.gate = None
+    means.purse.pay(place.provider, attempt.cost_usd, place.held_usd)
+    place.held_usd = NOTHING
+    if place.lease is not None:
+        usage = attempt.usage
+        used = (usage.input_tokens or 0) + (usage.output_tokens or 0)
+        means.limiter.settle(place.lease, used)
+        place.lease = None
+    if means.patience.hedge == "p95" and attempt.ttft_s is not None:
+        means.pace.note(place.name, attempt.ttft_s)
+    return attempt
