@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -201,6 +203,36 @@ def test_file_of_version_1_is_upgraded_without_loss(old_file: Path) -> None:
     assert (old.request.unit, old.request.latency_s, len(old.attempts)) == ("ann", 1.5, 1)
     assert [outcome for _, outcome in ledger.dealt("trial")] == [{"success": 1.0}] * 2
     assert len(ledger.attempts_frame()) == 2
+    ledger.close()
+
+
+@pytest.mark.slow
+def test_processes_that_meet_a_file_of_version_1_upgrade_it_once(old_file: Path) -> None:
+    code = """
+import sys
+from multimodel_magic.ledger import Ledger
+from multimodel_magic.types import Attempt, Request, Response
+ledger = Ledger(sys.argv[1])
+sys.stdin.readline()
+for n in range(20):
+    ledger.record(Response(Request("Hi", request_id=f"{sys.argv[2]}-{n}"), "So."))
+    ledger.keep_outcome("01OLD", {f"by-{sys.argv[2]}": n})
+ledger.flush()
+assert ledger.trouble is None, ledger.trouble
+"""
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, str(old_file), str(n)], stdin=subprocess.PIPE)
+        for n in range(4)
+    ]
+    for process in started:
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+    assert [process.wait(60) for process in started] == [0] * 4
+    for process in started:
+        process.stdin.close()
+    ledger = Ledger(old_file)
+    assert len(ledger.requests_frame()) == 1 + 4 * 20
+    assert len(ledger.outcomes_frame()) == 1
     ledger.close()
 
 

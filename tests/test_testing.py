@@ -13,6 +13,7 @@ import pytest
 
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.errors import ModelNotFound, UsageError
+from multimodel_magic.providers.local import LocalProvider
 from multimodel_magic.providers.scripted import Echo, Say, ScriptedProvider, Tell, Wait
 from multimodel_magic.routing import build_strategy
 from multimodel_magic.strategies import (
@@ -186,6 +187,12 @@ def test_strategy_is_checked_with_requests_of_its_authors() -> None:
 )
 def test_scripted_provider_keeps_the_laws(play: list[object]) -> None:
     check_provider(ScriptedProvider({"m": [play]}), model="m")
+
+
+@pytest.mark.local
+@pytest.mark.skipif(LocalProvider().unusable() is not None, reason="not installed")
+def test_local_provider_keeps_the_laws() -> None:
+    check_provider(LocalProvider(), model="smollm2", same_text=False)
 
 
 async def hello(request: Request) -> AsyncGenerator[ProviderEvent, None]:
