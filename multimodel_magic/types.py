@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 __all__ = [
+    "UNFINISHED",
     "AskingJudge",
     "Attempt",
     "AttemptFailed",
@@ -49,6 +50,9 @@ __all__ = [
 
 Option: TypeAlias = "str | int | float | bool | list[Option] | dict[str, Option] | None"
 """A JSON value that goes to the vendor as it is."""
+
+UNFINISHED = "Unfinished"
+"""The `error_type` of an attempt that is under way, as a recorder's `begin` sees it."""
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 

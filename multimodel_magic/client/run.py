@@ -34,6 +34,7 @@ from multimodel_magic.limits import (
 from multimodel_magic.limits.breaker import Gate
 from multimodel_magic.limits.rate import Lease
 from multimodel_magic.types import (
+    UNFINISHED,
     Attempt,
     PriceOf,
     Provider,
@@ -171,7 +172,7 @@ def unfinished(run: Run) -> Response:
             call.place.rank,
             call.started_at,
             now_s - call.started_s,
-            error_type="Unfinished",
+            error_type=UNFINISHED,
             error="under way, or the process died",
         )
         for call in tuple(run.under_way)

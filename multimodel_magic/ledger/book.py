@@ -8,14 +8,16 @@ import os
 import re
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from multimodel_magic.bridge import Worker
+from multimodel_magic.ledger.begun import Begun, remove_unfinished
 from multimodel_magic.ledger.faults import faults, in_one_line
 from multimodel_magic.ledger.rows import AttemptRow, OutcomeRow, Recorded, RequestRow, Row, recorded
 from multimodel_magic.types import Response
@@ -37,7 +39,7 @@ TRANSACTION = 2_000
 """How many responses are written at a time, so that other processes get their turn."""
 
 T = TypeVar("T")
-_Item: TypeAlias = "tuple[Response, bool] | Callable[[], None]"
+_Item: TypeAlias = "tuple[Response, bool] | Begun | Callable[[], None]"
 
 
 class Ledger:
@@ -81,6 +83,7 @@ class Ledger:
     def _start(self) -> None:
         self._worker: Worker[_Item] = Worker(self._work, name="multimodel-magic-ledger")
         self._kept: deque[Recorded] = deque()
+        self._unfinished: set[str] = set()
         self._outcomes: dict[str, OutcomeRow] = {}
         self._database: Database | None = None
         self._trouble: str | None = None
@@ -100,6 +103,18 @@ class Ledger:
     def record(self, response: Response) -> None:
         """Keep the response and all its attempts; returns at once and never fails."""
         self._worker.put((response, self.store_text))
+
+    def begin(self, request_id: str, so_far: Callable[[], Response]) -> None:
+        """Keep a request that is under way as `unfinished`, should the process die before its end.
+
+        Returns at once. What is recorded within the next 50 ms is written only once.
+
+        Parameters
+        ----------
+        so_far
+            Returns the response as it stands, with an attempt under way; called in a thread.
+        """
+        self._worker.put(Begun(request_id, so_far, self.store_text))
 
     def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
         """Replace the outcome of a request; returns at once and never fails.
@@ -251,16 +266,23 @@ class Ledger:
             continue  # It gives up after a minute; the database may be busy for longer.
 
     def _work(self, batch: list[_Item]) -> None:
+        begun: dict[str, Begun] = {}
         for item in batch:
-            if isinstance(item, tuple):
+            if isinstance(item, Begun):
+                begun[item.request_id] = item
+            elif isinstance(item, tuple):
+                begun.pop(item[0].request.request_id, None)
                 self._keep(*item)
         if self._kept or self._outcomes:
             self._try_to_write()
+        if begun and not self._read_only:
+            with self._surviving("write"):
+                self._write_begun([one.recorded() for one in begun.values()])
         # Not before: a burst may be larger than what is kept of it when nothing can be written.
         while len(self._kept) > MOST_KEPT:
             self._kept.popleft()
         for item in batch:
-            if not isinstance(item, tuple):
+            if callable(item):
                 item()
 
     def _keep(self, response: Response, store_text: bool) -> None:  # noqa: FBT001 - from the queue
@@ -281,7 +303,9 @@ class Ledger:
     def _write(self) -> None:
         while self._kept:
             part = list(islice(self._kept, TRANSACTION))
-            refused = self._opened().write(part)
+            ended = self._unfinished.intersection(row.request.request_id for row in part)
+            refused = self._opened().write(part, first=_removing(ended))
+            self._unfinished -= ended
             for _ in part:
                 self._kept.popleft()
             if refused:
@@ -294,6 +318,12 @@ class Ledger:
             self._opened().change(lambda connection: outcomes.keep(connection, said))
             self._outcomes.clear()
         self._trouble = None
+
+    def _write_begun(self, rows: list[Recorded]) -> None:
+        ids = {row.request.request_id for row in rows}
+        known = ids & self._unfinished
+        self._unfinished |= ids
+        self._opened().write(rows, first=_removing(known))
 
     def _opened(self) -> Database:
         from multimodel_magic.ledger.database import Database
@@ -315,6 +345,10 @@ class Ledger:
         known, self._trouble = self._trouble, trouble
         if known is None:
             _log.warning("%s; calls go on, this session's rows are kept in memory", trouble)
+
+
+def _removing(request_ids: Collection[str]) -> Callable[[Connection], None] | None:
+    return partial(remove_unfinished, request_ids=request_ids) if request_ids else None
 
 
 def _reopened(address: str, store_text: bool, read_only: bool) -> Ledger:  # noqa: FBT001 - pickle's

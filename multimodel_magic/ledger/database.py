@@ -127,11 +127,22 @@ class Database:
         self._insert_request = ""
         self._insert_attempt = ""
 
-    def write(self, batch: Sequence[Recorded]) -> list[Recorded]:
-        """Write a batch in one transaction; return the rows that no database would take."""
+    def write(
+        self, batch: Sequence[Recorded], *, first: Callable[[Connection], None] | None = None
+    ) -> list[Recorded]:
+        """Write a batch in one transaction; return the rows that no database would take.
+
+        `first` is done in the same transaction, before.
+        """
         connection = self._open()
+
+        def job() -> None:
+            if first is not None:
+                first(connection)
+            self._insert(connection, batch)
+
         try:
-            self._transact(connection, lambda: self._insert(connection, batch))
+            self._transact(connection, job)
         except row_faults():
             return [row for row in batch if not self._write_alone(connection, row)]
         return []

@@ -146,4 +146,6 @@ class Purse:
 
 def _dollars(usd: Decimal) -> str:
     """Write an amount with two digits that say something, and cents at least."""
-    return f"${usd:.{max(2, 1 - usd.adjusted()) if usd else 2}f}"
+    places = max(2, 1 - usd.adjusted()) if usd else 2
+    whole, _, part = f"{usd:.{places}f}".partition(".")
+    return f"${whole}.{part[:2]}{part[2:].rstrip('0')}"
