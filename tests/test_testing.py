@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -92,6 +95,24 @@ def test_strategy_that_cannot_be_pickled_is_checked_here_only() -> None:
     check_strategy(Mine(lambda request: FAST))
 
 
+def test_strategy_of_a_notebook_is_checked_here_only(tmp_path: Path) -> None:
+    code = """
+from dataclasses import dataclass
+from multimodel_magic.testing import check_strategy
+from multimodel_magic.types import Reason, Request, Route
+
+@dataclass(frozen=True)
+class Mine:
+    name: str = "mine"
+
+    def route(self, request):
+        return Route(("fast",), self.name, (Reason("mine", "always"),))
+
+check_strategy(Mine())
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
 class Counting(Mine):
     turns = itertools.count()
 
@@ -108,6 +129,20 @@ class Salted(Mine):
     def route(self, request: Request) -> Route:
         # Six buckets: that all sixteen prompts fall alike by chance happens once in 10**12.
         return replace(FAST, models=(f"model-{hash(request.prompt) % 6}",))
+
+
+class Tired(Mine):
+    asked = itertools.count()
+
+    def route(self, request: Request) -> Route:
+        if next(self.asked) >= len(REQUESTS):
+            raise RuntimeError("enough")
+        return FAST
+
+
+class Unpackable(Mine):
+    def __setstate__(self, state: object) -> None:
+        raise ValueError("no way back")
 
 
 class Awaited(Mine):
@@ -163,6 +198,8 @@ class Routeless:
         (Mine(meddling), "changes the request; leave its mappings alone"),
         (Mine(dicing), "is another when asked again; use no dice, clock or counter"),
         (Counting(), "is another when asked again"),
+        (Tired(), r"route\(\) asked again raises RuntimeError: enough"),
+        (Unpackable(), "raises ValueError: no way back; make it a frozen dataclass"),
         (Forgetful(), "is another when asked of a pickled copy"),
         (Salted(), r"is another when asked in another process; hash\(\) is salted"),
     ],

@@ -64,8 +64,8 @@ def check_strategy(strategy: Strategy, requests: Iterable[Request] | None = None
     Parameters
     ----------
     strategy
-        Yours. One that cannot be pickled, or that is defined in a notebook or script
-        (`__main__`), is not checked in another process.
+        Yours. One that cannot be pickled, or that another process cannot import (defined in a
+        notebook, a script, a function), is not checked there.
     requests
         What to ask it; by default `REQUESTS`, a few of every kind.
 
@@ -89,7 +89,7 @@ def check_strategy(strategy: Strategy, requests: Iterable[Request] | None = None
         any("Route" in said for said in first),
         f"it routes none of {len(asked)} requests; to the last it says {first[-1]}",
     )
-    again = [told(strategy, request) for request in asked]
+    again = _told_all(law, strategy, asked, "asked again")
     _expect_same(law, asked, first, again, "asked again; use no dice, clock or counter")
     _check_copies(law, strategy, asked, first)
 
@@ -103,12 +103,12 @@ def _answer(law: Law, strategy: Strategy, request: Request) -> str:
         route: object = strategy.route(request)
     if raised.error is not None:
         law.is_line(str(raised.error), f"{about} raises {type(raised.error).__name__}, which says")
-        return told(strategy, request)
+        return _said(raised.error)
     law.is_plain(route, about)
     law.holds(isinstance(route, Route), f"{about} gives {type(route).__name__}; give types.Route")
     law.holds(request == before, f"{about} changes the request; leave its mappings alone")
     _check_route(law, about, route)  # type: ignore[arg-type]  # seen above
-    return told(strategy, request)
+    return _said(route)  # type: ignore[arg-type]  # seen above
 
 
 def _check_route(law: Law, about: str, route: Route) -> None:
@@ -167,16 +167,24 @@ def _check_copies(
         packed = pickle.dumps((strategy, asked))
     except (pickle.PicklingError, TypeError, AttributeError):
         return  # A strategy need not travel.
-    copy, _ = pickle.loads(packed)  # noqa: S301 - packed above
-    there = [told(copy, request) for request in asked]
+    with law.only("pickle.loads(pickle.dumps(it))", advice="make it a frozen dataclass"):
+        copy, _ = pickle.loads(packed)  # noqa: S301 - packed above
+    there = _told_all(law, copy, asked, "asked of a pickled copy")
     _expect_same(law, asked, first, there, "asked of a pickled copy; keep its state in fields")
-    if b"__main__" not in packed:
+    if (elsewhere := _elsewhere(law, packed)) is not None:
         advice = "asked in another process; hash() is salted, and sets have no order"
-        _expect_same(law, asked, first, _elsewhere(law, packed), advice)
+        _expect_same(law, asked, first, elsewhere, advice)
 
 
-def _elsewhere(law: Law, packed: bytes) -> list[str]:
-    """Ask in another process, whose hash seed is another one."""
+def _told_all(law: Law, strategy: Strategy, asked: tuple[Request, ...], when: str) -> list[str]:
+    said: list[str] = []
+    with law.only(f"route() {when}", advice="give what it gave the first time"):
+        said += [told(strategy, request) for request in asked]
+    return said
+
+
+def _elsewhere(law: Law, packed: bytes) -> list[str] | None:
+    """Ask in another process, whose hash seed is another one; None where it is unknown there."""
     seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
     where = {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(  # noqa: S603 - this interpreter, and our own words
@@ -189,22 +197,32 @@ def _elsewhere(law: Law, packed: bytes) -> list[str]:
     )
     last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
     law.holds(done.returncode == 0, f"it cannot be asked in another process: {''.join(last)}")
-    said: list[str] = json.loads(done.stdout.splitlines()[-1])  # Imports may have printed.
+    said: list[str] | None = json.loads(done.stdout.splitlines()[-1])  # Imports may have printed.
     return said
 
 
 def answer_elsewhere() -> None:
     """Read a strategy and requests from the standard input and write what it says to them."""
-    strategy, asked = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - from `_elsewhere`
-    sys.stdout.write("\n" + json.dumps([told(strategy, request) for request in asked]))
+    try:
+        strategy, asked = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - from `_elsewhere`
+    except (ImportError, AttributeError):
+        said = None
+    else:
+        said = [told(strategy, request) for request in asked]
+    sys.stdout.write("\n" + json.dumps(said))
 
 
 def told(strategy: Strategy, request: Request) -> str:
     """Return what a strategy says to a request as a text that can be compared."""
     try:
-        route = strategy.route(request)
+        return _said(strategy.route(request))
     except Misconfigured as error:
-        return f"{type(error).__name__}: {error}"
+        return _said(error)
+
+
+def _said(route: Route | Exception) -> str:
+    if isinstance(route, Exception):
+        return f"{type(route).__name__}: {route}"
     parts = (route.models, route.strategy, route.reasons, route.arm, route.arm_probability)
     return f"Route{(*parts, route.left_out, route.notices, route.rungs, route.unit)!r}"
 
