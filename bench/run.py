@@ -1,9 +1,10 @@
 """Measure what the client adds to the vendors' own SDKs: `make bench`.
 
-Every contestant is warm and takes its turn in short rounds in shuffled order, in one process,
-so that drift and noisy neighbours hit all alike. The figure is CPU time of this process (all
-threads, the ledger's writer included: it is flushed within the round), as the ratio of the
-medians over the rounds. Cells are measured in wall time in a real kernel.
+Every contestant is warm and takes its turn in short rounds in shuffled order, so that drift and
+noisy neighbours hit all alike. The figure is CPU time of the client's process (all threads, our
+ledger's writer included: it is flushed within the round), as the ratio of the medians over the
+rounds. Cells are measured in wall time in a real kernel. With PEERS=1 litellm and pydantic-ai
+take their turns too, each in a process of its own, in an environment under `.cache/`.
 """
 
 from __future__ import annotations
@@ -33,17 +34,60 @@ CALLS = 20
 """Calls a round; enough that the ledger's writer works in batches as it does in use."""
 
 Contestant = Callable[[], Awaitable[object]]
+PEERS = ("litellm", "pydantic-ai")
+PEERS_HOME = HERE.parent / ".cache" / "bench-peers"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One comparison: contestants by name, the first one being the measure of the others."""
+    """One comparison: `raw` is the measure of the others."""
 
     title: str
-    goal: float | None
+    goal: float
     contestants: dict[str, Contestant]
     calls: int = CALLS
     finish: Callable[[], object] = lambda: None
+    peers: tuple[Peer, ...] = ()
+
+
+class Peer:
+    """A peer's process, which is asked for a round at a time."""
+
+    def __init__(self, name: str, base: str, state: str) -> None:
+        self.name = name
+        command = [PEERS_HOME / "bin" / "python", HERE / "peers.py", name, base, state]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+        )
+
+    def round(self, calls: int) -> float:
+        """Make so many calls and return CPU milliseconds a call."""
+        assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
+        assert self._process.stdout is not None  # noqa: S101 - same
+        self._process.stdin.write(f"{calls}\n")
+        self._process.stdin.flush()
+        for line in self._process.stdout:
+            if line.startswith("@"):
+                return float(line[1:])
+        raise RuntimeError(f"{self.name} ended; see bench/peers.py")
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
+        self._process.stdin.close()
+        self._process.wait(10)
+
+
+def peers(base: str, state: str) -> tuple[Peer, ...]:
+    """Start the peers where PEERS=1 asks for them; builds their environment first."""
+    if os.environ.get("PEERS") != "1":
+        return ()
+    if not PEERS_HOME.exists():
+        subprocess.run([sys.executable, "-m", "venv", PEERS_HOME], check=True)
+        pip = [PEERS_HOME / "bin" / "pip", "install", "-q", "litellm", "pydantic-ai-slim[openai]"]
+        subprocess.run(pip, check=True)
+    return tuple(Peer(name, base, state) for name in PEERS)
 
 
 def free_port() -> int:
@@ -55,7 +99,7 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def stub() -> AsyncIterator[str]:
-    """Start the stub server and give its address."""
+    """Start the stub server, give its address, and end it."""
     port = free_port()
     command = [sys.executable, str(HERE / "stub.py"), str(port)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: ASYNC220 - once
@@ -70,7 +114,10 @@ async def stub() -> AsyncIterator[str]:
 
 async def measure(section: Section) -> dict[str, list[float]]:
     """Return CPU milliseconds a call, one figure a round, for every contestant."""
-    took: dict[str, list[float]] = {name: [] for name in section.contestants}
+    names = [*section.contestants, *(peer.name for peer in section.peers)]
+    took: dict[str, list[float]] = {name: [] for name in names}
+    for peer in section.peers:
+        peer.round(section.calls)
     for call in section.contestants.values():  # warm: connections, imports, caches
         for _ in range(section.calls):
             await call()
@@ -84,6 +131,10 @@ async def measure(section: Section) -> dict[str, list[float]]:
                 await call()
             section.finish()
             took[name].append((time.process_time() - start) / section.calls * 1000)
+        for peer in section.peers:
+            took[peer.name].append(peer.round(section.calls))
+    for peer in section.peers:
+        peer.close()
     return took
 
 
@@ -149,17 +200,24 @@ def sections(base: str, ledger: Ledger) -> list[Section]:
     """Return the comparisons: calls, a fallback that fires, and streams, on both wires."""
     raw, ours = raw_contestants(base), our_contestants(base, ledger)
 
-    def section(title: str, goal: float, key: str, against: str, calls: int = CALLS) -> Section:
+    def section(
+        title: str, goal: float, key: str, against: str, *, calls: int = CALLS, state: str = ""
+    ) -> Section:
         pair = {"raw": raw[against], "ours": ours[key]}
-        return Section(title, goal, pair, calls, ledger.flush)
+        others = peers(base, state) if state else ()
+        return Section(title, goal, pair, calls, ledger.flush, others)
 
     return [
-        section("one call, openai", 1.15, "openai", "openai"),
+        section("one call, openai", 1.15, "openai", "openai", state="ok"),
         section("one call, anthropic", 1.15, "anthropic", "anthropic"),
-        section("fallback fired, openai", 2.3, "fallback", "openai"),
-        section("stream of 1000 chunks, openai", 1.15, "openai stream", "openai stream", 2),
+        section("fallback fired, openai", 2.3, "fallback", "openai", state="fired"),
+        section("stream of 1000 chunks, openai", 1.15, "openai stream", "openai stream", calls=2),
         section(
-            "stream of 1000 chunks, anthropic", 1.15, "anthropic stream", "anthropic stream", 2
+            "stream of 1000 chunks, anthropic",
+            1.15,
+            "anthropic stream",
+            "anthropic stream",
+            calls=2,
         ),
     ]
 
@@ -189,18 +247,27 @@ async def main() -> None:
 
 def _row(section: Section, took: dict[str, list[float]]) -> tuple[str, ...]:
     raw, ours = (statistics.median(took[name]) for name in ("raw", "ours"))
-    goal = "" if section.goal is None else f"<= {section.goal:g} x"
-    return section.title, f"{raw:.3f} ms", f"{ours:.3f} ms", f"{ours / raw:.2f} x", goal
+    goal = f"<= {section.goal:g} x"
+    others = [f"{p.name} {statistics.median(took[p.name]) / raw:.2f} x" for p in section.peers]
+    figures = f"{raw:.3f} ms", f"{ours:.3f} ms", f"{ours / raw:.2f} x", goal, ", ".join(others)
+    return section.title, *figures
 
 
 def _difference(title: str, took: dict[str, list[float]], goal_ms: float) -> tuple[str, ...]:
     raw, ours = (statistics.median(took[name]) for name in ("raw", "ours"))
-    return title, f"{raw:.2f} ms", f"{ours:.2f} ms", f"{ours - raw:+.2f} ms", f"<= +{goal_ms:g} ms"
+    return (
+        title,
+        f"{raw:.2f} ms",
+        f"{ours:.2f} ms",
+        f"{ours - raw:+.2f} ms",
+        f"<= +{goal_ms:g} ms",
+        "",
+    )
 
 
 def _print(rows: list[tuple[str, ...]]) -> None:
-    table = [("what", "raw SDK", "ours", "figure", "goal"), *rows]
-    widths = [max(len(row[n]) for row in table) for n in range(5)]
+    table = [("what", "raw SDK", "ours", "figure", "goal", "peers"), *rows]
+    widths = [max(len(row[n]) for row in table) for n in range(6)]
     for row in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
 

@@ -56,6 +56,7 @@ _HOMES = {
     "Usage": "types",
     "Weighted": "strategies",
     "WithFallbacks": "strategies",
+    "enable_nested_asyncio": "notebook.hosting",
 }
 """Public name -> the module that it lives in."""
 
@@ -94,6 +95,7 @@ __all__ = [
     "Usage",
     "Weighted",
     "WithFallbacks",
+    "enable_nested_asyncio",
     "llm",
     "load_ipython_extension",
     "unload_ipython_extension",
