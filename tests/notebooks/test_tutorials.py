@@ -1,0 +1,153 @@
+"""Every tutorial, run as a stranger would: in a kernel, without a key, beside no other file."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[2]
+TUTORIALS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+FIRST = ROOT / "notebooks" / "01_first_cell.ipynb"
+
+MAGIC = "multimodel_magic"
+PROMISED = {
+    # What the prose around a cell says of its output, and other numbers would belie (patterns).
+    "01_first_cell": ["fell back from scripted:overloaded"],
+    "02_complexity": ["by complexity, as in the article", "complexity unclear: no signal"],
+    "03_cost_tiers": ["did you mean 'enterprise'", "price unknown", "by cost tier"],
+    "04_task_routing": ["did you mean 'code_review'", "looks like code_review", "abstained"],
+    "05_ab_test": [
+        r"(?m)^200 .* not decided yet",
+        r"(?m)^1500 .* treatment is higher",
+        r"ordinary, 20 looks +\d\d+ ",
+        "sample ratio broken",
+    ],
+    "06_config_file": [
+        "routing_config.yml: fine",
+        "see allow_dearer_fallbacks",
+        "by the file: ",
+        "has changed and was read again",
+        "fell back from scripted:overloaded",
+        r"did you mean 'task_type'\? \(the earlier configuration stays in force\)",
+        "is never reached",
+    ],
+}
+ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|Users|mnt|opt|var)/|\b[A-Z]:\\")
+SECRET = re.compile(
+    r"\bsk-[\w-]{6,}|\b(?:api[_-]?key|token|password)\b\s*[:=]\s*['\"]?\w{6,}", re.IGNORECASE
+)
+
+
+def named(paths):
+    return [pytest.param(path, id=path.stem) for path in paths]
+
+
+@pytest.fixture(scope="module")
+def bare_environment(tmp_path_factory):
+    """An environment without keys and servers, whose ledger is a scratch file."""
+    home = tmp_path_factory.mktemp("tutorials")
+    ours = ("_API_KEY", "_BASE_URL", "OLLAMA_HOST", "MULTIMODEL_NO_STREAM", "MULTIMODEL_CONFIG")
+    env = {k: v for k, v in os.environ.items() if not k.endswith(ours)}
+    return env | {
+        # Empty is set: a .env file further up cannot fill it in again.
+        "ANTHROPIC_API_KEY": "",
+        "OPENAI_API_KEY": "",
+        "MULTIMODEL_LEDGER": str(home / "ledger.db"),
+        "IPYTHONDIR": str(home / "ipython"),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "JUPYTER_PREFER_ENV_PATH": "1",
+    }
+
+
+def executed(path, folder, env):
+    notebook = nbformat.read(path, as_version=4)
+    place = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=120, kernel_name="python3", resources=place).execute(env=env)
+    return notebook
+
+
+def outputs(notebook):
+    return [out for cell in notebook.cells for out in cell.get("outputs", [])]
+
+
+def printed(notebook):
+    return "\n".join(
+        out["text"] if out.output_type == "stream" else out.data.get("text/plain", "")
+        for out in outputs(notebook)
+        if out.output_type != "error"
+    )
+
+
+def asking(notebook):
+    """Cells that ask a model: not those that only route (`-n`)."""
+    return [c for c in notebook.cells if re.match(r"%%llm(?! -n)", c.source)]
+
+
+@pytest.mark.local
+@pytest.mark.slow
+@pytest.mark.parametrize("path", named(TUTORIALS))
+def test_a_tutorial_runs_from_top_to_bottom_and_shows_what_it_promises(
+    path, tmp_path, bare_environment
+):
+    notebook = executed(path, tmp_path, bare_environment)
+    found = outputs(notebook)
+    assert not [out for out in found if out.output_type == "error"]
+    receipts = [out for out in found if "receipt" in out.get("metadata", {}).get(MAGIC, {})]
+    assert len(receipts) >= len(asking(notebook)) >= 1
+    assert any("<table" in out.get("data", {}).get("text/html", "") for out in found)
+    said = printed(notebook)
+    assert [phrase for phrase in PROMISED[path.stem] if not re.search(phrase, said)] == []
+    assert "Traceback" not in said
+    assert "Warning" not in said
+    assert list(tmp_path.iterdir()) == [], "a tutorial writes nothing beside itself"
+
+
+@pytest.mark.local
+@pytest.mark.slow
+def test_nbval_passes_on_the_first_tutorial(bare_environment):
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, "--nbval-lax", "--nbval-current-env", str(FIRST)],
+        cwd=ROOT,
+        env=bare_environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_there_is_a_promise_for_every_tutorial():
+    assert sorted(PROMISED) == [path.stem for path in TUTORIALS]
+
+
+@pytest.mark.parametrize("path", named(TUTORIALS))
+def test_a_tutorial_is_committed_without_outputs(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.outputs for cell in code] == [[]] * len(code)
+    assert {cell.execution_count for cell in code} == {None}
+    assert [c.id for c in notebook.cells] == [f"cell-{n:02d}" for n in range(len(notebook.cells))]
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert "widgets" not in notebook.metadata
+
+
+@pytest.mark.parametrize("path", named(TUTORIALS))
+def test_a_tutorial_holds_no_absolute_path_and_no_key(path):
+    text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+    assert ABSOLUTE.findall(text) == []
+    assert SECRET.findall(text) == []
+
+
+@pytest.mark.parametrize("path", named(TUTORIALS))
+def test_a_tutorial_that_is_referred_to_exists(path):
+    names = {other.stem for other in TUTORIALS}
+    text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+    assert set(re.findall(r"\b0\d_\w+", text)) <= names
