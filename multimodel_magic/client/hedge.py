@@ -52,6 +52,7 @@ async def hedged(
     finally:
         await race.stop()
         let_go(run, second)
+        race.put_winner_last()
 
 
 class _Race:
@@ -98,6 +99,11 @@ class _Race:
             loser.failure = loser.failure or Cancelled("another model answered first")
             said += map(AttemptFailed, self._run.attempts[before:])
         return said
+
+    def put_winner_last(self) -> None:
+        """See to it that the attempt that answered is the last one on the books."""
+        number = self._run.call.number if self._is_over and self._run.call else None
+        self._run.attempts.sort(key=lambda attempt: attempt.number == number)
 
     async def stop(self) -> None:
         for task in self.tasks.values():

@@ -277,7 +277,7 @@ class UnifiedLLMClient:
         AuthenticationFailed
             Where nobody is left but providers that refused their key before.
         """
-        unusable = await self.survey()
+        unusable = await self._surveyed()
         strategy = self._chosen(request)
         if not self._keys:
             route = self._resolved(strategy, unusable).route(request)
@@ -287,7 +287,8 @@ class UnifiedLLMClient:
 
     async def survey(self) -> Mapping[str, str]:
         """Say which providers cannot be asked here, and why; asks local servers if they are up."""
-        return {name: why for name in self._names() if (why := await self._unusable(name))}
+        refused = self._all_refused() if self._keys else {}
+        return {**await self._surveyed(), **refused}
 
     async def aclose(self) -> None:
         """Close every provider's connections."""
@@ -373,7 +374,7 @@ class UnifiedLLMClient:
         self, strategy: Strategy, request: Request, unusable: Mapping[str, str]
     ) -> Route:
         """Route past the providers whose key was refused, and say so loudly."""
-        refused = {name: why for name in self._names() if (why := self._refused(name)) is not None}
+        refused = self._all_refused()
         wanted = self._resolved(strategy, unusable).route(request)
         passed = {n: why for n, why in refused.items() if n in _providers(wanted)}
         try:
@@ -384,8 +385,9 @@ class UnifiedLLMClient:
         told = (f"{name} was skipped: {why}" for name, why in passed.items())
         return replace(route, notices=(*route.notices, *told))
 
-    def _refused(self, name: str) -> str | None:
-        return self._keys.why(name, self._provider(name)) if name in self.providers else None
+    def _all_refused(self) -> Mapping[str, str]:
+        asked = self.providers.items()
+        return {name: why for name, one in asked if (why := self._keys.why(name, one)) is not None}
 
     def _with_chaos(self, route: Route) -> Route:
         told = [
@@ -422,6 +424,9 @@ class UnifiedLLMClient:
         if name not in wrapped:
             wrapped[name] = ChaosProvider(provider, chaos)
         return wrapped[name]
+
+    async def _surveyed(self) -> Mapping[str, str]:
+        return {name: why for name in self._names() if (why := await self._unusable(name))}
 
     async def _unusable(self, name: str) -> str | None:
         try:

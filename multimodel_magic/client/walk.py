@@ -239,8 +239,9 @@ class Walk:
         ended = [place for place in self._places if place.call is not None]
         answered = next((place for place in ended if place.failure is None), None)
         for place in ended:
-            place.call = None
-            if answered is None and place.failure is not None:
+            call, place.call = place.call, None
+            # Who lost a hedge has not failed: it may be asked again, should the winner break.
+            if answered is None and place.failure is not None and call and not call.lost:
                 self._after(place, place.failure)
         if answered is None:
             return False
