@@ -179,13 +179,12 @@ def test_a_kernel_killed_in_mid_stream_leaves_its_request_as_unfinished(tmp_path
 
 async def test_a_request_that_ends_replaces_its_unfinished_row(tmp_path):
     ledger = Ledger(tmp_path / "ledger.db")
-    script = {"m": [[Wait(0.3), Say("ok")]], "busy": [[Fail(Overloaded("busy"))]]}
+    script = {"m": [[Wait(0.8), Say("ok")]], "busy": [[Fail(Overloaded("busy"))]]}
     client = make_client(script, clock=RealClock())
-    for provider in client.providers.values():
-        provider._sleep = asyncio.sleep
     client.ledger = ledger
+    assert len(ledger.requests_frame()) == 0
     task = asyncio.create_task(client.generate("Hi", "a:busy", fallbacks=["a:m"], retries=0))
-    await asyncio.sleep(0.15)
+    await asyncio.sleep(0.5)
     assert list(ledger.requests_frame().status) == ["unfinished"]
     assert list(ledger.attempts_frame().status) == ["failed", "unfinished"]
     await task
@@ -196,8 +195,9 @@ async def test_a_request_that_ends_replaces_its_unfinished_row(tmp_path):
 
 async def test_the_same_request_asked_again_keeps_both_rows(tmp_path):
     ledger = Ledger(tmp_path / "ledger.db")
-    client = make_client({"m": [[Wait(0.15), Say("ok")]]}, clock=RealClock())
+    client = make_client({"m": [[Wait(0.5), Say("ok")]]}, clock=RealClock())
     client.ledger = ledger
+    assert len(ledger.requests_frame()) == 0
     request = Request("Hi", models=("a:m",))
     for _ in range(2):
         await client.generate(request)

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from multimodel_magic import bridge, limits, plugins, pricing
 from multimodel_magic.catalogue import Catalogue
@@ -36,7 +37,6 @@ from multimodel_magic.limits import (
     Rate,
     RefusedKeys,
 )
-from multimodel_magic.providers.chaos import Chaos, ChaosProvider
 from multimodel_magic.strategies import Fixed, Named, Resolved, WithFallbacks
 from multimodel_magic.types import (
     Event,
@@ -52,6 +52,9 @@ from multimodel_magic.types import (
     Routed,
     Strategy,
 )
+
+if TYPE_CHECKING:
+    from multimodel_magic.providers.chaos import Chaos, ChaosProvider
 
 __all__ = ["UnifiedLLMClient"]
 
@@ -311,6 +314,8 @@ class UnifiedLLMClient:
         UsageError
             For a name or a fault that is none.
         """
+        from multimodel_magic.providers.chaos import Chaos
+
         self._chaos = {
             name if name in self._names() else self._full_name(name): (Chaos.parse(spec, seed), {})
             for name, spec in (spec_by_name or {}).items()
@@ -420,6 +425,8 @@ class UnifiedLLMClient:
         provider = self._provider(name)
         if not self._chaos or (rehearsed := self._chaotic(name, model)) is None:
             return provider
+        from multimodel_magic.providers.chaos import ChaosProvider
+
         chaos, wrapped = self._chaos[rehearsed]
         if name not in wrapped:
             wrapped[name] = ChaosProvider(provider, chaos)

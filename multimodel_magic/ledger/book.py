@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from multimodel_magic.bridge import Worker
@@ -38,8 +39,14 @@ MOST_KEPT = 10_000
 TRANSACTION = 2_000
 """How many responses are written at a time, so that other processes get their turn."""
 
+WATCHED_AFTER_S = 0.25
+"""How long a request must be under way to be written before its end."""
+
+FIRST_AFTER_S = 0.75
+"""How much longer where the database is not open yet."""
+
 T = TypeVar("T")
-_Item: TypeAlias = "tuple[Response, bool] | Begun | Callable[[], None]"
+_Item: TypeAlias = "tuple[Response, bool] | Callable[[], None]"
 
 
 class Ledger:
@@ -82,7 +89,11 @@ class Ledger:
 
     def _start(self) -> None:
         self._worker: Worker[_Item] = Worker(self._work, name="multimodel-magic-ledger")
+        self._watch: Worker[str] = Worker(
+            self._look_after, name="multimodel-magic-ledger-watch", linger_s=WATCHED_AFTER_S
+        )
         self._kept: deque[Recorded] = deque()
+        self._under_way: dict[str, Begun] = {}
         self._unfinished: set[str] = set()
         self._outcomes: dict[str, OutcomeRow] = {}
         self._database: Database | None = None
@@ -102,19 +113,21 @@ class Ledger:
 
     def record(self, response: Response) -> None:
         """Keep the response and all its attempts; returns at once and never fails."""
+        self._under_way.pop(response.request.request_id, None)
         self._worker.put((response, self.store_text))
 
     def begin(self, request_id: str, so_far: Callable[[], Response]) -> None:
         """Keep a request that is under way as `unfinished`, should the process die before its end.
 
-        Returns at once. What is recorded within the next 50 ms is written only once.
+        Returns at once. What is recorded within the next quarter of a second is written once only.
 
         Parameters
         ----------
         so_far
             Returns the response as it stands, with an attempt under way; called in a thread.
         """
-        self._worker.put(Begun(request_id, so_far, self.store_text))
+        self._under_way[request_id] = Begun(request_id, so_far, self.store_text)
+        self._watch.put(request_id)
 
     def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
         """Replace the outcome of a request; returns at once and never fails.
@@ -266,23 +279,16 @@ class Ledger:
             continue  # It gives up after a minute; the database may be busy for longer.
 
     def _work(self, batch: list[_Item]) -> None:
-        begun: dict[str, Begun] = {}
         for item in batch:
-            if isinstance(item, Begun):
-                begun[item.request_id] = item
-            elif isinstance(item, tuple):
-                begun.pop(item[0].request.request_id, None)
+            if isinstance(item, tuple):
                 self._keep(*item)
         if self._kept or self._outcomes:
             self._try_to_write()
-        if begun and not self._read_only:
-            with self._surviving("write"):
-                self._write_begun([one.recorded() for one in begun.values()])
         # Not before: a burst may be larger than what is kept of it when nothing can be written.
         while len(self._kept) > MOST_KEPT:
             self._kept.popleft()
         for item in batch:
-            if callable(item):
+            if not isinstance(item, tuple):
                 item()
 
     def _keep(self, response: Response, store_text: bool) -> None:  # noqa: FBT001 - from the queue
@@ -318,6 +324,22 @@ class Ledger:
             self._opened().change(lambda connection: outcomes.keep(connection, said))
             self._outcomes.clear()
         self._trouble = None
+
+    def _look_after(self, request_ids: list[str]) -> None:
+        """Have what is still under way written; in a thread of its own, for it waits."""
+        under_way = self._under_way.keys()
+        if self._database is None and not under_way.isdisjoint(request_ids):
+            # The first vendor's SDK is being imported at this moment: SQLAlchemy would slow it.
+            sleep(FIRST_AFTER_S)
+        begun = [one for i in request_ids if (one := self._under_way.get(i)) is not None]
+        if begun and not self._read_only:
+            self._worker.put(lambda: self._keep_begun(begun))
+
+    def _keep_begun(self, begun: list[Begun]) -> None:
+        still = {one.request_id: one for one in begun if one.request_id in self._under_way}
+        if still:
+            with self._surviving("write"):
+                self._write_begun([one.recorded() for one in still.values()])
 
     def _write_begun(self, rows: list[Recorded]) -> None:
         ids = {row.request.request_id for row in rows}
