@@ -21,6 +21,7 @@ from multimodel_magic.errors import (
 from multimodel_magic.providers.faults import Place, Rule, fault
 from multimodel_magic.providers.http import Pools, origin, patience
 from multimodel_magic.providers.keys import Secret, setting
+from multimodel_magic.providers.rates import rate_hint
 from multimodel_magic.providers.wire import Frames, Json, Reading, read
 from multimodel_magic.types import ProviderEvent, Request
 
@@ -116,6 +117,8 @@ class Remote:
         try:
             response = await self._send(place, request)
             try:
+                if (hint := rate_hint(response.headers)) is not None:
+                    yield hint
                 whole = self._is_whole(response, request)
                 frames = self._frames()
                 async with aclosing(read(response, reading, frames, whole=whole)) as events:
