@@ -8,7 +8,7 @@ import os
 import re
 import weakref
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,6 +18,7 @@ from time import sleep
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from multimodel_magic.bridge import Worker
+from multimodel_magic.errors import Misconfigured
 from multimodel_magic.ledger.begun import Begun, remove_unfinished
 from multimodel_magic.ledger.faults import faults, in_one_line
 from multimodel_magic.ledger.rows import AttemptRow, OutcomeRow, Recorded, RequestRow, Row, recorded
@@ -138,6 +139,37 @@ class Ledger:
 
         row = outcome_row(request_id, outcome)
         self._worker.put(lambda: self._take(row))
+
+    def add(self, rows: Sequence[Recorded], outcomes: Sequence[OutcomeRow] = ()) -> None:
+        """Write rows that another ledger recorded, and wait until they are there.
+
+        A request that is there already stays as it is; an outcome replaces that of its request.
+
+        Raises
+        ------
+        Misconfigured
+            Where the ledger is read-only or cannot be written; it may hold a part of them then.
+        """
+        if self._read_only:
+            raise Misconfigured(f"{self!r} is read-only")
+        written: list[bool] = []
+
+        def errand() -> None:
+            with self._surviving("write"):
+                self._write_added(rows, outcomes)
+                written.append(True)
+
+        self._do(errand)
+        if not written:
+            raise Misconfigured(self._trouble or f"cannot write {self!r}")
+
+    def _write_added(self, rows: Sequence[Recorded], outcomes: Sequence[OutcomeRow]) -> None:
+        from multimodel_magic.ledger.outcomes import keep
+
+        for start in range(0, len(rows), TRANSACTION):
+            self._opened().write(rows[start : start + TRANSACTION])
+        if outcomes:
+            self._opened().change(lambda connection: keep(connection, outcomes))
 
     def flush(self) -> None:
         """Wait until everything recorded so far is written, or has been tried to."""
