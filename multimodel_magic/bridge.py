@@ -62,6 +62,7 @@ class _Job(Generic[T]):
         self._when_done = when_done
         self._done = threading.Event()
         self._task: asyncio.Task[None] | None = None
+        self._entered = False
         self._cancelled = False
         self._value: T | None = None
         self._error: BaseException | None = None
@@ -71,22 +72,28 @@ class _Job(Generic[T]):
 
     def _start(self, context: contextvars.Context) -> None:
         self._task = self._loop.create_task(self._runner(), context=context)
-        if self._cancelled:
-            self._task.cancel()
 
     async def _runner(self) -> None:
+        self._entered = True
+        if self._cancelled:
+            self._cancel()
         try:
             self._value = await self._coro
         except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
             self._error = error
         finally:
-            self._coro.close()  # A task cancelled before its first step never entered it.
             self._done.set()
             self._when_done()
 
     def cancel(self) -> None:
+        self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        # A task that is cancelled before its first step never enters its coroutine, which would
+        # then clean up nothing and record nothing: it is entered first.
         self._cancelled = True
-        self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+        if self._entered and self._task is not None:
+            self._task.cancel()
 
     def is_done(self) -> bool:
         return self._done.is_set()

@@ -8,8 +8,15 @@ from typing import TypeAlias, TypedDict
 
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.client import UnifiedLLMClient
-from multimodel_magic.errors import ConnectionFailed, MultimodelError, TimedOut
+from multimodel_magic.errors import (
+    ConnectionFailed,
+    MultimodelError,
+    Retryable,
+    TimedOut,
+    UsageError,
+)
 from multimodel_magic.limits import Patience
+from multimodel_magic.providers.faults import classify
 from multimodel_magic.types import (
     ProviderEvent,
     Recorder,
@@ -20,6 +27,17 @@ from multimodel_magic.types import (
 )
 
 __all__ = ["Answer", "FallbackChain"]
+
+BUGS = (
+    TypeError,
+    NameError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    ImportError,
+)
+"""What a function raises by a mistake of its own: no other model would mend that."""
 
 Ask: TypeAlias = Callable[[str], Awaitable[object]]
 """An async function from a prompt to its answer, whose `str` is the text."""
@@ -44,12 +62,10 @@ class _Functions:
     async def stream(self, model: str, request: Request) -> AsyncGenerator[ProviderEvent, None]:
         try:
             answer = await self.functions[model](request.prompt)
-        except MultimodelError:
+        except (MultimodelError, *BUGS):
             raise
-        except TimeoutError as error:
-            raise TimedOut(f"{model} did not answer in time: {error}") from error
-        except OSError as error:
-            raise ConnectionFailed(f"{model} could not be reached: {error}") from error
+        except Exception as error:  # the user's function may raise anything at all
+            raise _translated(model, error) from error
         yield TextDelta(str(answer))
         yield Stopped("stop")
 
@@ -61,6 +77,20 @@ class _Functions:
 
     async def aclose(self) -> None:
         return None
+
+
+def _translated(model: str, error: Exception) -> MultimodelError:
+    """Say what a failure of the user's function means, as far as it shows."""
+    said = f"{model} failed: {type(error).__name__}: {error}"
+    if isinstance(error, TimeoutError):
+        return TimedOut(said)
+    status = getattr(error, "status_code", None)  # what the vendors' SDKs call it
+    if not isinstance(status, int):
+        return ConnectionFailed(said)
+    verdict = classify(status, getattr(error, "body", None))
+    if issubclass(verdict.error, Retryable):
+        return verdict.error(said, retry_after_s=verdict.retry_after_s)
+    return verdict.error(said)
 
 
 class FallbackChain:
@@ -78,6 +108,11 @@ class FallbackChain:
     ledger
         Where a chain of functions records.
 
+    Raises
+    ------
+    UsageError
+        Where there is no model.
+
     Notes
     -----
     Unlike the seed's, a mistake of the caller's own (a `TypeError`, a malformed request) is
@@ -93,6 +128,8 @@ class FallbackChain:
         patience: Patience | None = None,
         ledger: Recorder | None = None,
     ) -> None:
+        if not models:
+            raise UsageError("a FallbackChain needs at least one model")
         functions = {f"{n}": pair for n, pair in enumerate(models) if not isinstance(pair, str)}
         self._names = tuple(m if isinstance(m, str) else m[0] for m in models)
         if not functions:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from multimodel_magic import bridge, plugins, pricing
 from multimodel_magic.client import UnifiedLLMClient
-from multimodel_magic.config import find_config, load_config
+from multimodel_magic.config import find_config
 from multimodel_magic.errors import ConfigError
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.limits import Patience
@@ -20,7 +20,6 @@ from multimodel_magic.types import (
     Message,
     Option,
     Provider,
-    Request,
     Response,
     Strategy,
     new_ulid,
@@ -110,6 +109,8 @@ class Session:
         before = self.client
         self._unconfigured = before.strategy, before.catalogue, before.patience, before.price
         self._own_strategies = dict(before.strategies)
+        self._catalogue = before.catalogue
+        self._aliases: Mapping[str, str] = {}
         self._name_strategies()
 
     def __repr__(self) -> str:
@@ -202,6 +203,8 @@ class Session:
             self.configure(None)
             self.config_path = self._stamp = None
             return
+        from multimodel_magic.config import load_config  # pydantic: 0.3 s
+
         path = Path(path).expanduser()
         self.configure(load_config(path))
         self.config_path, self._stamp = path, _stamp(path)
@@ -221,9 +224,15 @@ class Session:
             digest = config_hash(config)
             self.client.providers.update(_servers(config))
         self.config, self._config_hash = config, digest
-        self.client.strategy, self.client.catalogue = strategy, catalogue
+        self.client.strategy, self._catalogue = strategy, catalogue
         self.client.patience, self.client.price = patience, price
+        self.alias(self._aliases)
         self._name_strategies()
+
+    def alias(self, aliases: Mapping[str, str]) -> None:
+        """Take these names of the user's own instead of those given before; a file's stay."""
+        self._aliases = dict(aliases)
+        self.client.catalogue = self._catalogue.with_aliases(self._aliases)
 
     def _name_strategies(self) -> None:
         def make() -> Mapping[str, Strategy]:
@@ -327,10 +336,6 @@ class Session:
         from multimodel_magic import metrics
 
         return metrics.overall(self.df, self.attempts)
-
-    def request(self, prompt: str, *, model: str | None = None) -> Request:
-        """Make a request that carries this session's label."""
-        return Request(prompt, models=(model,) if model else (), labels={"session": self.id})
 
 
 def _servers(config: RoutingConfig) -> dict[str, Provider]:

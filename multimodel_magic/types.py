@@ -175,6 +175,8 @@ class Route:
     left_out: tuple[LeftOut, ...] = ()
     notices: tuple[str, ...] = ()
     """What the user should know of the choice, such as a retired model's replacement."""
+    stands_in_for: tuple[str, ...] = ()
+    """Models that come before the first one of the route and cannot be asked here."""
     rungs: tuple[str, ...] = ()
     """Those of `models` that a cascade climbs: `judge` looks at each one's answer but the last's.
     """
@@ -311,7 +313,10 @@ class Response:
         Going up a cascade is no fallback: the rungs below answered (`cascaded`).
         """
         answer = self.answered_by
-        return answer is not None and answer.rank > len({a.rank for a in self.went_up_from})
+        if answer is None:
+            return False
+        absent = self.route is not None and bool(self.route.stands_in_for)
+        return absent or answer.rank > len({a.rank for a in self.went_up_from})
 
     @property
     def fell_back_from(self) -> tuple[Attempt, ...]:

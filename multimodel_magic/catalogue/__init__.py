@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from difflib import get_close_matches
 
 from multimodel_magic import plugins
 from multimodel_magic.catalogue.data import (
@@ -192,15 +193,18 @@ class Catalogue:
         )
 
     def _of_ollama(self, name: str) -> Resolved | None:
-        family, colon, tag = name.partition(":")
+        family, _, tag = name.partition(":")
         if family in OLLAMA_FAMILIES:
             return Resolved(Model("ollama", name))
-        if not colon or _family(name) is not None:
+        if not tag or _family(name) is not None:
             return None
-        meant = did_you_mean(family, self.providers, most=1)
-        if (meant and _is_vendors(tag)) or family in VENDORS:
+        known = self.providers | set(plugins.provider_names())
+        # Nearer than did_you_mean asks: families such as `smollm2:135m` are no typo of `ollama`.
+        meant = get_close_matches(family, known, n=1, cutoff=0.7)
+        if meant or family in VENDORS:
+            near = f"did you mean {meant[0]!r}?" if meant else "register it under that name first"
             raise UnknownModel(
-                f"no provider is called {family!r}{meant or '; register it under that name first'}"
+                f"no provider is called {family!r}; {near} (a model of Ollama: ollama:{name})"
             )
         return Resolved(Model("ollama", name)) if _TAGGED.fullmatch(name) else None
 
@@ -231,10 +235,6 @@ class Catalogue:
 def _known(name: str) -> Model | None:
     """Look a bare name up, with or without the date of its snapshot."""
     return KNOWN.get(name) or KNOWN.get(_DATE.sub("", name))
-
-
-def _is_vendors(name: str) -> bool:
-    return _known(name) is not None or _family(name) is not None
 
 
 def _family(name: str) -> str | None:

@@ -112,7 +112,7 @@ def analyze(
     nothing, and their variance is that over units: a unit with many requests counts as one.
     """
     by_arm: dict[str, list[Assigned]] = defaultdict(list)
-    for row in rows:
+    for row in _unjudged_as_unknown(list(rows)):
         by_arm[row.arm].append(row)
     first = _control(by_arm, control)
     names = [first, *sorted(by_arm.keys() - {first})] if first is not None else []
@@ -126,6 +126,20 @@ def analyze(
     ratio = sample_ratio(by_arm)
     differences = tuple(one if ratio.ok else _undecided(one) for one in found if one is not None)
     return Results(experiment, first, arms, differences, ratio, alpha)
+
+
+def _unjudged_as_unknown(rows: Sequence[Assigned]) -> Sequence[Assigned]:
+    """Where answers are judged, one that is not judged yet is no success: it is unknown.
+
+    A request that nobody answered is a failure without any judge.
+    """
+    if not any("success" in row.outcome for row in rows):
+        return rows
+    waiting = [bool(row.succeeded) and "success" not in row.outcome for row in rows]
+    return [
+        replace(row, succeeded=None) if waits else row
+        for row, waits in zip(rows, waiting, strict=True)
+    ]
 
 
 def _control(by_arm: Mapping[str, Sequence[Assigned]], control: str | None) -> str | None:

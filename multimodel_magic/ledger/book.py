@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import re
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -415,11 +414,20 @@ def _default_address() -> str:
         return address
     from platformdirs import user_data_path
 
-    return str(user_data_path("multimodel_magic", appauthor=False) / "ledger.db")
+    try:
+        return str(user_data_path("multimodel_magic", appauthor=False) / "ledger.db")
+    except (RuntimeError, OSError, KeyError) as error:  # a user without a home directory
+        _log.warning("no place for a ledger (%s): it is kept in memory", error)
+        return ":memory:"
 
 
 def _without_password(address: str) -> str:
-    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", address)
+    """Show of a URL what holds no secret: no user, no password, no query."""
+    scheme, found, rest = address.partition("://")
+    if not found or scheme.startswith("sqlite"):
+        return address
+    where = rest.partition("?")[0]
+    return f"{scheme}://{'***@' * ('@' in where)}{where.rpartition('@')[2]}"
 
 
 def _start_of(since: datetime | timedelta | None) -> str | None:

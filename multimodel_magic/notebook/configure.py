@@ -38,20 +38,22 @@ def _shown(session: Session) -> Report:
             "no configuration: every request goes to the role 'balanced' unless it says otherwise"
         )
         return Report((Table("Configuration", (), ((text,),), "%llm config use FILE takes one"),))
-    rows = tuple((line,) for line in session.config.to_yaml().splitlines())
-    return Report((Table(str(session.config_path), (), rows), _lint(session, session.config)))
+    text = session.config.to_yaml().rstrip()
+    return Report((Table(str(session.config_path), (), ((text,),)), _lint(session, session.config)))
 
 
 def _checked(session: Session, path: str) -> Report:
     found = path or session.config_path or find_config()
     if not found:
         raise UsageError("there is no routing_config.yml here: %llm config check FILE")
-    return Report((_lint(session, load_config(found)),))
+    config = load_config(found)
+    routing.build_strategy(config, session.client.catalogue)  # refuses what `use` would refuse
+    return Report((_lint(session, config),))
 
 
 def _lint(session: Session, config: RoutingConfig) -> Table:
     findings = routing.lint(config, session.client.catalogue)
     rows = tuple((str(one.line or ""), one.path, one.what) for one in findings)
     if not rows:
-        return Table(f"{config.source.name}: fine", (), (), "no doubts")
+        return Table("Checked", (), ((config.source.name, "fine"),), "no doubts")
     return Table(f"{config.source.name}: valid, with doubts", ("line", "where", "what"), rows)

@@ -12,7 +12,7 @@ import sys
 from collections import ChainMap
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -35,6 +35,8 @@ from multimodel_magic.notebook.options import (
 )
 from multimodel_magic.notebook.plan import plan
 from multimodel_magic.notebook.safe_markdown import fences
+from multimodel_magic.notebook.served import Served, served
+from multimodel_magic.notebook.table import Report
 from multimodel_magic.notebook.template import interpolate
 from multimodel_magic.session import Session
 from multimodel_magic.types import Event, Finished, Request, Response
@@ -90,6 +92,7 @@ class Magics:
         self._session = session
         self._ledger_named = ""
         self._shown: tuple[str, int] | None = None
+        self._served: Served = {}
 
     @property
     def session(self) -> Session:
@@ -100,8 +103,7 @@ class Magics:
             self._ledger_named = said.ledger
             session.ledger = Ledger(said.ledger or None)
         session.ledger.store_text = said.store_text
-        if dict(session.client.catalogue.aliases) != said.aliases:
-            session.client.catalogue = session.client.catalogue.with_aliases(said.aliases)
+        session.alias(said.aliases)
         return session
 
     # --- the three ways in
@@ -179,6 +181,8 @@ class Magics:
             history=self.session.thread(options.thread) if options.thread else (),
             labels=hosting.labels(self._shell),
         )
+        # The wire always streams: what is shown is another matter, and an interrupt keeps the text.
+        request = replace(request, stream=True)
         card = None if options.quiet else LiveCard(_format(options), stream=bool(options.stream))
         return Asked(options, request, card)
 
@@ -189,14 +193,15 @@ class Magics:
             raise Cancelled("interrupted before anything was recorded")
         self._shown = response.request_id, self._shell.execution_count
         if response.error is not None:
-            if not options.soft or not isinstance(response.error, MultimodelError):
+            stopped = isinstance(response.error, Cancelled)  # Stop means stop, in a loop too
+            if stopped or not options.soft or not isinstance(response.error, MultimodelError):
                 raise response.error
             print(f"{type(response.error).__name__}: {response.error}", file=sys.stderr)  # noqa: T201
             return response
         self.session.remember(response, thread=options.thread)
         value: object = extracted(response.text) if options.extract else response
         if options.verbose and not options.quiet:
-            self._display(reports.why(response))
+            self._display(reports.why(response, self.session.client.price))
         if options.out:
             self._shell.user_ns[options.out] = value
             return None
@@ -218,14 +223,25 @@ class Magics:
         """Say which providers cannot be asked here, and why."""
         return bridge.run(self.session.client.survey())
 
+    def models(self) -> Report:
+        """Show what there is to ask; asks each usable provider what it serves."""
+        unusable = self.unusable()
+        self._served = bridge.run(served(self.session.client, unusable))
+        return reports.models(self.session, unusable, self._served)
+
     def vocabulary(self) -> Vocabulary:
         """Return what completion offers; asks nobody."""
         client = self.session.client
         return Vocabulary(
-            models=client.catalogue.names(),
+            models=(*client.catalogue.names(), *_full_names(self._served)),
             strategies=tuple(client.strategies),
             namespace=self._shell.user_ns,
         )
+
+
+def _full_names(served: Served) -> tuple[str, ...]:
+    lists = {name: models for name, models in served.items() if not isinstance(models, str)}
+    return tuple(f"{name}:{model}" for name, models in lists.items() for model in models)
 
 
 def _format(said: Options | LLMMagics) -> Format:
@@ -243,7 +259,7 @@ def extracted(text: str) -> object:
     inner = next((code for _, code in fences(text)), text.strip())
     try:
         return json.loads(inner)
-    except ValueError:
+    except (ValueError, RecursionError):  # a hostile answer nests deeper than the stack
         return inner.removesuffix("\n")
 
 
@@ -272,7 +288,7 @@ async def _read_async(
 
 def _why(magics: Magics, options: Options) -> object:
     number = int(options.arguments) if options.arguments else None
-    return reports.why(reports.nth(magics.session, number))
+    return reports.why(reports.nth(magics.session, number), magics.session.client.price)
 
 
 def _config(magics: Magics, options: Options) -> object:
@@ -294,7 +310,7 @@ def _reset(magics: Magics, _: Options) -> None:
 
 SUBCOMMANDS: dict[str, Callable[[Magics, Options], object]] = {
     "status": lambda magics, _: reports.status(magics.session, magics.unusable()),
-    "models": lambda magics, _: reports.models(magics.session, magics.unusable()),
+    "models": lambda magics, _: magics.models(),
     "why": _why,
     "last": lambda magics, _: reports.nth(magics.session, None),
     "df": lambda magics, _: magics.session.df,

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from decimal import Decimal
-
-from multimodel_magic import pricing
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.notebook.receipt import money
-from multimodel_magic.notebook.reports import reasons
+from multimodel_magic.notebook.reports import cost_of, reasons
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.types import Request, Usage
 
@@ -30,12 +26,19 @@ async def plan(client: UnifiedLLMClient, request: Request) -> Report:
     used = request.estimated_input_tokens()
     answer = min(request.max_tokens or ASSUMED_OUTPUT_TOKENS, ASSUMED_OUTPUT_TOKENS)
     rows = [
-        (name, f"about {used:,} → {answer:,}", money(_cost(name, used, answer), about=True))
+        (
+            name,
+            f"about {used:,} → {answer:,}",
+            money(cost_of(name, Usage(used, answer), client.price), about=True),
+        )
         for name in route.models
     ]
     tables = [
         Table(
-            "Would ask, in this order", ("model", "tokens", "cost"), tuple(rows), "nobody was asked"
+            "Would ask, in this order",
+            ("model", "tokens", "cost"),
+            tuple(rows),
+            f"nobody was asked; the answer is taken to be {answer:,} tokens long",
         ),
         reasons(route),
     ]
@@ -43,8 +46,3 @@ async def plan(client: UnifiedLLMClient, request: Request) -> Report:
         out = tuple((left.model, left.why) for left in route.left_out)
         tables.append(Table("Left out", ("model", "why"), out))
     return Report(tuple(tables))
-
-
-def _cost(name: str, used: int, answer: int) -> Decimal | None:
-    provider, _, model = name.partition(":")
-    return pricing.price(provider, model, Usage(used, answer), datetime.now(UTC)).cost_usd

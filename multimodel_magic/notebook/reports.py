@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 import platform
 import sys
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from multimodel_magic import pricing
 from multimodel_magic.errors import MultimodelError, UsageError
 from multimodel_magic.notebook.receipt import money, receipt, seconds
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.session import Session
-from multimodel_magic.types import Attempt, Response, Route, Usage
+from multimodel_magic.types import Attempt, PriceOf, Reason, Response, Route, Usage
 
 __all__ = ["doctor", "history", "models", "stats", "status", "why"]
 
@@ -57,8 +56,18 @@ def status(session: Session, unusable: Mapping[str, str]) -> Report:
     )
 
 
-def models(session: Session, unusable: Mapping[str, str]) -> Report:
-    """Show what each role and known name means here; who can answer comes first."""
+def models(
+    session: Session, unusable: Mapping[str, str], served: Mapping[str, Sequence[str] | str]
+) -> Report:
+    """Show what each role and known name means here; who can answer comes first.
+
+    Parameters
+    ----------
+    session, unusable
+        Whose catalogue, and who cannot be asked.
+    served
+        What each usable provider says that it serves, or why it did not say.
+    """
     catalogue = session.client.catalogue.with_unusable(unusable)
     known = [catalogue.resolve(name).model for name in catalogue.known_models()]
     rows = [
@@ -72,7 +81,12 @@ def models(session: Session, unusable: Mapping[str, str]) -> Report:
     ]
     columns = ("model", "can", "context (tokens)", "answers here")
     listed = Table("Models", columns, tuple(dict.fromkeys(rows)))
-    return Report((_providers(session, unusable), _roles(session, unusable), listed))
+    said = tuple(
+        (name, said if isinstance(said, str) else ", ".join(said) or "nothing")
+        for name, said in served.items()
+    )
+    own = Table("Served here", ("provider", "models"), said)
+    return Report((_providers(session, unusable), _roles(session, unusable), own, listed))
 
 
 def _roles(session: Session, unusable: Mapping[str, str]) -> Table:
@@ -95,12 +109,20 @@ def _providers(session: Session, unusable: Mapping[str, str]) -> Table:
     return Table("Providers", ("provider", "state"), rows)
 
 
-def why(response: Response) -> Report:
-    """Show how a response came about: the rules and signals, the candidates, every attempt."""
+def why(response: Response, price: PriceOf) -> Report:
+    """Show how a response came about: the rules and signals, the candidates, every attempt.
+
+    Parameters
+    ----------
+    response
+        What to explain.
+    price
+        The client's own, with the user's prices: what each candidate would have cost.
+    """
     route = response.route
     tables = [Table(f"Request {response.request_id}", (), (("receipt", receipt(response)),))]
     if route is not None:
-        tables += [reasons(route), _candidates(response, route)]
+        tables += [reasons(route), _candidates(response, route, price)]
     if response.attempts:
         tables.append(_attempts(response.attempts))
     if response.error is not None:
@@ -110,8 +132,9 @@ def why(response: Response) -> Report:
 
 def reasons(route: Route) -> Table:
     """Show each clause of a route's explanation; scores as numbers and as bars."""
-    most = max((abs(r.score) for r in route.reasons if r.score is not None), default=0.0)
-    rows = tuple((r.rule, r.saw, _bar(r.score, most)) for r in route.reasons)
+    drawn = [r for r in route.reasons if r.score is not None and r.rule.startswith("signal")]
+    most = max((abs(r.score or 0.0) for r in drawn), default=0.0)
+    rows = tuple((r.rule, r.saw, _score(r, most if r in drawn else 0.0)) for r in route.reasons)
     arm = "" if route.arm is None else f"; arm {route.arm} ({route.arm_probability:.0%} of units)"
     asked = f"strategy {route.strategy} chose {' then '.join(route.models)}{arm}"
     return Table("Why this model", ("rule or signal", "saw", "score"), rows, asked)
@@ -121,14 +144,17 @@ BAR = 12
 """Blocks of the longest bar."""
 
 
-def _bar(score: float | None, most: float) -> str:
-    if score is None:
+def _score(reason: Reason, most: float) -> str:
+    """Write a score; contributions, which share a scale, are drawn as bars too."""
+    if reason.score is None:
         return ""
-    blocks = round(BAR * abs(score) / most) if most else 0
-    return f"{score:+.3f} {('▇' if score > 0 else '▁') * blocks}".rstrip()
+    if not most:
+        return f"{reason.score:.3g}"
+    blocks = round(BAR * abs(reason.score) / most)
+    return f"{reason.score:+.3f} {('▇' if reason.score > 0 else '▁') * blocks}".rstrip()
 
 
-def _candidates(response: Response, route: Route) -> Table:
+def _candidates(response: Response, route: Route, price: PriceOf) -> Table:
     """Show every model of the route and those left out, at the price of this answer's tokens."""
     usage = response.usage
     asked = {attempt.name for attempt in response.attempts}
@@ -137,18 +163,19 @@ def _candidates(response: Response, route: Route) -> Table:
     for name in dict.fromkeys(route.models):
         state = "asked" if name in asked else "not needed"
         state = "answered" if answer is not None and answer.name == name else state
-        rows.append((name, state, money(_cost(name, usage), about=True)))
+        rows.append((name, state, money(cost_of(name, usage, price), about=True)))
     rows += [
-        (out.model, f"left out: {out.why}", money(_cost(out.model, usage), about=True))
+        (out.model, f"left out: {out.why}", money(cost_of(out.model, usage, price), about=True))
         for out in route.left_out
     ]
     note = "cost: of the tokens of this answer, at each model's own price"
     return Table("Candidates", ("model", "what became of it", "cost"), tuple(rows), note)
 
 
-def _cost(name: str, usage: Usage) -> Decimal | None:
+def cost_of(name: str, usage: Usage, price: PriceOf) -> Decimal | None:
+    """Return what this usage costs today at a model given as `provider:model`, or None."""
     provider, _, model = name.partition(":")
-    return pricing.price(provider, model, usage, datetime.now(UTC)).cost_usd
+    return price(provider, model, usage, datetime.now(UTC)).cost_usd
 
 
 def _attempts(attempts: Iterable[Attempt]) -> Table:
@@ -264,6 +291,7 @@ def _seconds(value: float) -> str:
 
 def doctor(session: Session, unusable: Mapping[str, str]) -> Report:
     """Show what is installed, what is missing, and the command that mends it."""
+    session.ledger.last(1)  # what cannot be opened or read shows in its trouble
     facts = [
         ("multimodel_magic", _version("multimodel_magic")),
         ("python", f"{platform.python_version()} on {platform.system()} ({sys.executable})"),

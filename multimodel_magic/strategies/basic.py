@@ -11,6 +11,7 @@ into `provider:model` and leaves out what cannot answer here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from multimodel_magic.catalogue import Catalogue
@@ -113,6 +114,7 @@ class Resolved:
         """Return the strategy's route in full names, with who was left out and why."""
         chosen = self.strategy.route(request)
         kept: dict[str, str] = {}
+        absent: dict[str, str] = {}
         left_out, notices = list(chosen.left_out), list(chosen.notices)
         models: list[str] = []
         rungs: dict[str, None] = {}
@@ -127,6 +129,10 @@ class Resolved:
                 rungs[full] = None
             if why:
                 left_out.append(LeftOut(full, why))
+                # Who names a model must not get another one unawares. A strategy's own candidates
+                # are passed over without noise: %llm why lists them.
+                if request.models and found.model.provider in self.catalogue.unusable:
+                    absent.update({} if models else {full: why})
             elif kept.setdefault(full, name) == name:
                 # Two names of one model (roles that meet at `local`) are one candidate; the
                 # same name twice is the user's wish.
@@ -137,9 +143,14 @@ class Resolved:
             chosen,
             models=tuple(models),
             left_out=tuple(left_out),
-            notices=tuple(dict.fromkeys(notices)),
+            notices=(*dict.fromkeys(notices), *_absent(absent)),
+            stands_in_for=tuple(absent),
             rungs=tuple(rungs),
         )
+
+
+def _absent(absent: Mapping[str, str]) -> Iterator[str]:
+    return (f"{model} was not asked: {why}" for model, why in absent.items())
 
 
 def _nobody_left(names: tuple[str, ...], left_out: list[LeftOut]) -> str:
