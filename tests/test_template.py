@@ -1,5 +1,8 @@
+import dataclasses
 import os
 import time
+import types
+from collections import ChainMap
 from datetime import date
 
 import numpy as np
@@ -170,3 +173,63 @@ def test_a_long_array_says_how_many_rows_it_shows():
 def test_filters(text, expected):
     namespace = {"df": FRAME, "d": {"k": [1, "é"]}, "lines": "one\ntwo", "items": [1, 2, 3]}
     assert interpolate(text, namespace) == expected
+
+
+@dataclasses.dataclass
+class Settings:
+    name: str
+    where: object
+
+
+ENVIRONMENTS = {
+    "in a dict": {"k": os.environ},
+    "in a list": [1, [os.environ]],
+    "a copy": dict(os.environ),
+    "a view": os.environ.items(),
+    "a read-only view": types.MappingProxyType(os.environ),
+    "in a chain": ChainMap({"a": 1}, os.environ),
+    "in a namespace": types.SimpleNamespace(e=os.environ),
+    "in a dataclass": Settings("n", {"deep": (os.environ,)}),
+    "in a series": pd.Series([1, os.environ], dtype=object),
+    "in a frame": pd.DataFrame({"o": pd.Series([[os.environ]], dtype=object)}),
+    "in an array": np.array([None, {"e": os.environ}], dtype=object),
+}
+
+
+@pytest.mark.parametrize("held", ENVIRONMENTS.values(), ids=ENVIRONMENTS.keys())
+@pytest.mark.parametrize(
+    "text", ["{{v}}", "{{v | json}}", "{{[v] | string}}", "{{'%s' % [v]}}", "{{v ~ ''}}"]
+)
+def test_the_environment_leaves_in_no_container(held, text, monkeypatch):
+    monkeypatch.setenv("CANARY", "sk-canary")
+    held = dict(os.environ) if type(held) is dict and "k" not in held else held
+    assert "sk-canary" not in complaint(text, v=held)
+
+
+def test_the_refusal_names_where_the_environment_stands():
+    assert "at ['k'][0] in it is the environment" in complaint("{{d}}", d={"k": [os.environ]})
+
+
+@pytest.mark.parametrize("value", [[print], {"f": len}, (os,), Settings("n", dict), [[int]]])
+def test_code_in_a_container_is_no_text(value):
+    assert "in it is a" in complaint("{{v}}", v=value)
+
+
+def test_what_holds_itself_is_written_all_the_same():
+    loop = [1]
+    loop.append(loop)
+    assert interpolate("{{v}}", {"v": loop}) == "[1, [...]]"
+
+
+def test_parts_beside_the_environment_may_be_shown():
+    assert interpolate("{{d.name}}", {"d": {"k": os.environ, "name": "x"}}) == "x"
+    assert interpolate("{{d | length}}", {"d": {"k": os.environ}}) == "1"
+
+
+def test_a_big_frame_is_looked_through_as_far_as_it_is_shown():
+    frame = pd.DataFrame({"n": range(3_000_000)})
+    frame["o"] = frame.n.astype(object)
+    before = time.process_time()
+    interpolate("{{df}}", {"df": frame})
+    assert time.process_time() - before < 0.5
+    assert "too large" in complaint("{{df | csv}}", df=frame)

@@ -7,29 +7,31 @@ The pieces are found here and only their insides go to jinja2, so that `{% raw %
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, wraps
 from itertools import islice
-from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import BuiltinMethodType, MethodType
+from typing import TYPE_CHECKING
 
 from multimodel_magic.errors import UsageError, did_you_mean
+from multimodel_magic.notebook.reach import (
+    MOST_ROWS,
+    Value,
+    is_array,
+    is_frame,
+    is_tabular,
+    leads_out,
+    look_through,
+)
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
 __all__ = ["FILTERS", "MOST_ROWS", "as_text", "interpolate"]
-
-Value: TypeAlias = Any
-"""What the user's namespace holds: anything."""
-
-MOST_ROWS = 60
-"""How many rows of a frame or array a bare `{{df}}` shows, before a line that says so."""
 
 # On one line, with quotes and one level of braces inside. An opening that never closes, a closing
 # without its opening and `{{1,2},{3,4}}` (C++) are text. Bounded, so that a hostile paste of
@@ -128,23 +130,21 @@ def _reachable(expression: str, namespace: Mapping[str, Value]) -> dict[str, Val
     from jinja2.parser import Parser
 
     tree = Parser(_environment(), expression, state="variable").parse_expression()
+    if isinstance(tree, nodes.Concat) or tree.find(nodes.Concat):
+        raise UsageError("~ joins nothing here; write {{a}}{{b}}")
     names = {tree.name} if isinstance(tree, nodes.Name) else set()
     names |= {node.name for node in tree.find_all(nodes.Name)}
     for name in names & {*namespace, "self"}:  # jinja2 gives `self` a meaning of its own
-        if name == "self" or name.startswith("__") or _leads_out(namespace[name]):
+        if name == "self" or name.startswith("__") or leads_out(namespace[name]):
             raise UsageError(f"{name!r} is out of reach for a prompt; copy what you need of it")
     return {name: namespace[name] for name in names & namespace.keys()}
-
-
-def _leads_out(value: Value) -> bool:
-    return isinstance(value, ModuleType) or value is os.environ
 
 
 def _undefined(message: str, shown: str, namespace: Mapping[str, Value]) -> str:
     name = re.fullmatch(r"'(.+)' is undefined", message)
     if name is None:
         return f"{shown}: {message}"
-    known = [word for word, value in namespace.items() if word[:1] != "_" and not _leads_out(value)]
+    known = [word for word, value in namespace.items() if word[:1] != "_" and not leads_out(value)]
     nearest = did_you_mean(name[1], known, most=1)
     return f"undefined name {name[1]!r} in {shown}{nearest}"
 
@@ -167,16 +167,18 @@ def _environment() -> SandboxedEnvironment:
     class Sandbox(ImmutableSandboxedEnvironment):
         """jinja2's sandbox, narrowed: it refuses modules and all calls but those that look."""
 
-        intercepted_binops = frozenset({"*", "**"})
+        intercepted_binops = frozenset({"*", "**", "%"})
 
         def is_safe_attribute(self, obj: Value, attr: str, value: Value) -> bool:
             safe = super().is_safe_attribute(obj, attr, value)
-            return safe and not _leads_out(obj) and not _leads_out(value)
+            return safe and not leads_out(obj) and not leads_out(value)
 
         def is_safe_callable(self, obj: Value) -> bool:
             return super().is_safe_callable(obj) and _only_looks(obj)
 
         def call_binop(self, context: Context, operator: str, left: Value, right: Value) -> Value:
+            if operator == "%":
+                look_through(right)  # "%s" % d writes all of d
             if _explodes(operator, left, right):
                 raise SecurityError("the result would be too large")
             return super().call_binop(context, operator, left, right)
@@ -199,7 +201,24 @@ def _environment() -> SandboxedEnvironment:
     kept = {name: made.filters[name] for name in _KEPT_FILTERS}
     made.filters.clear()
     made.filters.update(kept, **FILTERS)
+    for name in made.filters.keys() - _PASSED_ON:
+        made.filters[name] = _looking_through(made.filters[name])
     return made
+
+
+def _looking_through(write: Callable[..., Value]) -> Callable[..., Value]:
+    """Let a filter write only what a prompt may show."""
+    from jinja2.utils import _PassArg
+
+    # jinja2 hands its environment or context to some filters first (and says so on them).
+    at = 0 if _PassArg.from_obj(write) is None else 1
+
+    @wraps(write)
+    def looked(*args: Value, **kwargs: Value) -> Value:
+        look_through(args[at])
+        return write(*args, **kwargs)
+
+    return looked
 
 
 def _only_looks(function: Value) -> bool:
@@ -207,7 +226,7 @@ def _only_looks(function: Value) -> bool:
         return False
     if type(function.__self__) in _PLAIN:
         return function.__name__ not in _REFUSED
-    return _is_tabular(function.__self__) and function.__name__ in _LOOKS
+    return is_tabular(function.__self__) and function.__name__ in _LOOKS
 
 
 def _explodes(operator: str, left: Value, right: Value) -> bool:
@@ -228,15 +247,15 @@ def as_text(value: Value) -> str:
     Raises
     ------
     UsageError
-        For functions, classes and modules, which are nobody's prompt.
+        For functions, classes, modules and the environment, which are nobody's prompt, and
+        for whatever holds one of them.
     """
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, FunctionType | BuiltinMethodType | MethodType | ModuleType | type):
-        raise UsageError(f"a {type(value).__name__} is no text; call it in Python first")
-    if _is_frame(value):
+    look_through(value, most_rows=MOST_ROWS)
+    if is_frame(value):
         return _table(value)
-    if _is_array(value):
+    if is_array(value):
         return _array(value)
     return str(value)
 
@@ -263,45 +282,25 @@ def _rows_left_out(rows: int) -> str:
     return f"\n[{MOST_ROWS} of {rows:,} rows; head({rows}), csv or json shows all]"
 
 
-def _of(module: str, names: Iterable[str]) -> tuple[type, ...]:
-    # A value of pandas or numpy exists only where they are imported already.
-    loaded = sys.modules.get(module)
-    return tuple(t for name in names if isinstance(t := getattr(loaded, name, None), type))
-
-
-def _is_frame(value: Value) -> bool:
-    return isinstance(value, _of("pandas", ("DataFrame", "Series")))
-
-
-def _is_array(value: Value) -> bool:
-    return isinstance(value, _of("numpy", ("ndarray",)))
-
-
-def _is_tabular(value: Value) -> bool:
-    grouped = _of("pandas.api.typing", ("DataFrameGroupBy", "SeriesGroupBy"))
-    scalar = _of("numpy", ("generic",))
-    return _is_frame(value) or _is_array(value) or isinstance(value, grouped + scalar)
-
-
 # --- filters
 
 
 def _head(value: Value, rows: int = 5) -> Value:
     """Keep the first rows of a table, lines of a text, items of anything else."""
-    if _is_frame(value):
+    if is_frame(value):
         return value.head(rows)
     if isinstance(value, str):
         return "".join(value.splitlines(keepends=True)[:rows])
-    return value[:rows] if _is_array(value) else list(islice(value, rows))
+    return value[:rows] if is_array(value) else list(islice(value, rows))
 
 
 def _tail(value: Value, rows: int = 5) -> Value:
     """Keep the last rows of a table, lines of a text, items of anything else."""
-    if _is_frame(value):
+    if is_frame(value):
         return value.tail(rows)
     if isinstance(value, str):
         return "".join(value.splitlines(keepends=True)[-rows:])
-    return value[-rows:] if _is_array(value) else list(value)[-rows:]
+    return value[-rows:] if is_array(value) else list(value)[-rows:]
 
 
 def _frame_of(value: Value) -> Value:
@@ -326,7 +325,7 @@ def _csv(value: Value) -> str:
 
 def _json(value: Value) -> str:
     """Write JSON: a table as a list of records."""
-    if _is_frame(value):
+    if is_frame(value):
         frame = _frame_of(value)
         frame = frame.reset_index() if _has_labels(frame) else frame
         return str(frame.to_json(orient="records", date_format="iso", force_ascii=False))
@@ -334,7 +333,7 @@ def _json(value: Value) -> str:
 
 
 def _plain(value: Value) -> Value:
-    return value.tolist() if _is_tabular(value) and hasattr(value, "tolist") else str(value)
+    return value.tolist() if is_tabular(value) and hasattr(value, "tolist") else str(value)
 
 
 def _markdown(value: Value) -> str:
@@ -349,6 +348,8 @@ def _markdown_cell(value: Value) -> str:
     return " ".join(str(value).replace("|", r"\|").split())
 
 
+# What these give is looked through later, when it is written; `text` does so itself.
+_PASSED_ON = frozenset({"default", "first", "head", "last", "length", "list", "tail", "text"})
 _KEPT_FILTERS = (
     *("default", "first", "float", "indent", "int", "join", "last", "length", "list", "lower"),
     *("map", "max", "min", "replace", "round", "sort", "string", "sum", "title", "trim"),
