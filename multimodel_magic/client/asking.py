@@ -52,15 +52,15 @@ async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
     """Ask one model once; afterwards `place.failure` says how it ended and its row is there."""
     means, request = run.means, run.request
     provider = means.provider(place.provider, place.model)
+    if (warm := getattr(provider, "warm", None)) is not None:
+        await warm()
     run.begun += 1
     place.tried += 1
     place.failure = None
     call = Call(place, run.begun, means.clock(), datetime.now(UTC))
     place.call = run.call = call
     yield AttemptStarted(place.provider, place.model, call.number, place.rank)
-    run.under_way.append(call)
-    if means.begin is not None:
-        means.begin(request.request_id, lambda: unfinished(run))
+    _keep_begun(run, call)
     failure: MultimodelError | None = None
     try:
         events = provider.stream(place.model, request)
@@ -85,6 +85,12 @@ async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
         yield AttemptFailed(attempt)
     elif call.kept:
         yield Notice(f"the stream of {place.name} broke: the answer so far is kept")
+
+
+def _keep_begun(run: Run, call: Call) -> None:
+    run.under_way.append(call)
+    if run.means.begin is not None:
+        run.means.begin(run.request.request_id, lambda: unfinished(run))
 
 
 def _take(run: Run, call: Call, event: Usage | Stopped | RateHint) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import re
 import ssl
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, ClassVar
 
+from multimodel_magic import bridge
 from multimodel_magic.errors import (
     AuthenticationFailed,
     BadRequest,
@@ -74,6 +76,7 @@ class Remote:
         self._url_env = f"{prefix}_BASE_URL"
         self._needs_key = key_env is not None
         self._pools = Pools()
+        self._is_warm = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r}, base_url={origin(self.base_url)!r})"
@@ -102,6 +105,22 @@ class Remote:
         if not secret.is_sendable():
             return f"{self._key_env} holds characters that no key has: copy it again"
         return None
+
+    async def warm(self) -> None:
+        """Import the SDK, once, in a thread: it takes a second or more of anybody's patience."""
+        if self._is_warm:
+            return
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+        def work() -> None:
+            with suppress(ImportError):  # `stream` will say so
+                self._sdk_errors()
+            with suppress(RuntimeError):  # the loop may be gone already
+                loop.call_soon_threadsafe(done.set)
+
+        bridge.background(work)
+        await done.wait()
+        self._is_warm = True
 
     async def stream(self, model: str, request: Request) -> AsyncGenerator[ProviderEvent, None]:
         """Ask `model` and yield what comes; an answer that is whole ends with `Stopped`.
