@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 __all__ = [
+    "MAIN_THREAD",
     "UNFINISHED",
     "AskingJudge",
     "Attempt",
@@ -53,6 +54,9 @@ Option: TypeAlias = "str | int | float | bool | list[Option] | dict[str, Option]
 
 UNFINISHED = "Unfinished"
 """The `error_type` of an attempt that is under way, as a recorder's `begin` sees it."""
+
+MAIN_THREAD = "main"
+"""The conversation that is meant where none is named."""
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multimodel_magic.errors import UsageError
+from multimodel_magic.notebook.declaration import LATER
 from multimodel_magic.notebook.options import (
     SUBCOMMANDS,
     Options,
@@ -12,6 +13,7 @@ from multimodel_magic.notebook.options import (
     manual,
     parse_cell,
     parse_line,
+    prompt_of,
     request_from,
     system_of,
     with_defaults,
@@ -45,6 +47,7 @@ def complaint(parse, line):
         ("-m a,b --model=c first", {"models": ("first", "a", "b", "c")}),
         ("answer << fast", {"out": "answer", "models": ("fast",)}),
         ("answer <<", {"out": "answer"}),
+        ("answer<<fast", {"out": "answer", "models": ("fast",)}),
         ("--fallback a, --out x", {"fallbacks": ("a",), "out": "x"}),
         ("--no-fallback", {"fallbacks": ()}),
         ("--timeout 2m --retries 0", {"timeout_s": 120.0, "retries": 0}),
@@ -110,6 +113,8 @@ def test_a_prompt_arrives_as_typed(text):
         ("models", "models", ""),
         (" why ", "why", ""),
         ("why 3", "why", "3"),
+        ("why\t2", "why", "2"),
+        ("config check", "config", "check"),
     ],
 )
 def test_a_subcommand_stands_alone(line, subcommand, arguments):
@@ -136,6 +141,7 @@ def test_a_subcommand_stands_alone(line, subcommand, arguments):
         ("--max-tokens 0 hi", "--max-tokens: '0' is no whole number from 1"),
         ("--retries -1 hi", "--retries: '-1' is no whole number from 0"),
         ("--out 1x hi", "no name of a variable"),
+        ("--out class hi", "--out: 'class' is no name of a variable"),
         ('-S "open hi', "is not closed"),
         ("-s a -s b hi", "-s contradicts or repeats"),
         ("--fallback a --no-fallback hi", "--no-fallback contradicts or repeats"),
@@ -193,3 +199,64 @@ def test_a_request_holds_what_was_said():
     assert (request.needs, request.unit, request.experiment) == (frozenset({"json"}), "w", "e")
     assert (request.retries, request.timeout_s, request.max_tokens) == (2, 3.0, 4)
     assert (request.options, request.stream, request.labels) == ({"k": 5}, False, {"cell": "1"})
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("why -1", "'why -1' is no use of the subcommand 'why' ([N]); as a prompt: %llm -- why -1"),
+        ("why 1 2", "no use of the subcommand 'why' ([N])"),
+        ("LAST", "no use of the subcommand 'last' (no arguments); as a prompt: %llm -- LAST"),
+        ("Why 2", "no use of the subcommand 'why'"),
+        ("models fast", "no use of the subcommand 'models' (no arguments)"),
+        ("config chek x.yml", "no use of the subcommand 'config' ([check|use FILE])"),
+        ("status report please", "no use of the subcommand 'status'"),
+    ],
+)
+def test_a_subcommand_with_odd_arguments_is_no_paid_prompt(line, message):
+    assert message in complaint(parse_line, line)
+
+
+@pytest.mark.parametrize("word", sorted(LATER - SUBCOMMANDS.keys()))
+def test_a_subcommand_that_is_not_there_yet_is_no_paid_prompt(word):
+    for line in (word, f"{word} x", f"{word.upper()} x"):
+        assert f"there is no subcommand {word!r} yet" in complaint(parse_line, line)
+    assert parse_line(f"{word} the sales of 2025").prompt == f"{word} the sales of 2025"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "why is the sky blue?",
+        "why not?",
+        "help me write a haiku about rain",
+        "history of Rome in one line",
+        "models of the solar system, explained",
+        "export controls: what are they?",
+        "compare apples and pears",
+        "Hello",
+    ],
+)
+def test_a_prompt_that_begins_like_a_subcommand_stays_a_prompt(line):
+    assert said(parse_line(line)) == {"prompt": line}
+
+
+def test_the_manual_says_what_the_subcommands_do():
+    text = " ".join(manual().split())
+    assert "request N, as history counts" in text
+    assert "history this session's requests, numbered from 1" in text
+    assert "question mark or more than three words" in text
+
+
+def test_a_keyword_is_no_variable_to_keep_an_answer_in():
+    assert "'class' is no name of a variable" in complaint(parse_cell, "class << fast")
+
+
+def test_a_cell_loses_the_line_end_that_nobody_typed_and_no_other():
+    assert prompt_of("a\r\nb\r\n") == "a\r\nb"
+    assert prompt_of("a\n\n") == "a\n"
+    assert prompt_of("a\r") == "a\r"
+
+
+def test_a_default_list_of_models_may_have_spaces():
+    assert with_defaults(parse_cell(""), models=("a", " b", " ")).models == ("a", "b")

@@ -49,7 +49,7 @@ _CELL = re.compile(r"\s*%%(?:llm|mm)(?![\w?])")
 _LINE = re.compile(r"\s*(?:[^\W\d][\w.]*(?:\[[^\]\n]*\])?\s*=\s*)?%(?:llm|mm)(?=\s)")
 _EXPRESSION = re.compile(r"\{\{(?!.*\}\})[^{}\n]*?(\|?)\s*([^\W\d]\w*)?$")
 _QUOTED = re.compile(r"""(?<=[\s=])("(?:\\.|[^"\\])*"|'[^']*')(?=\s)""")
-_INTO = re.compile(r"\s*[^\W\d]\w*\s*<<\s")
+_INTO = re.compile(r"\s*[^\W\d]\w*\s*<<\s*")
 
 
 class _Silence(list[Any]):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import keyword
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,23 +15,30 @@ from functools import lru_cache
 from typing import NoReturn
 
 from multimodel_magic.errors import UsageError, did_you_mean
-from multimodel_magic.types import Option
+from multimodel_magic.notebook import FORMATS
+from multimodel_magic.types import MAIN_THREAD, Option
 
 __all__ = [
     "FORMATS",
+    "LATER",
     "NEEDS",
     "SUBCOMMANDS",
     "Subcommand",
     "actions",
+    "identifier",
     "json_or_text",
     "manual",
     "names_in",
     "refuse",
 ]
 
-FORMATS = ("auto", "markdown", "code", "json", "text")
 NEEDS = ("json", "tools", "vision")
-DEFAULT_THREAD = "main"
+LATER = frozenset(
+    ("plot", "replay", "export", "budget", "compare", "vote", "cache", "chaos")
+)  # fmt: skip
+"""Words that are going to be subcommands: alone, or with one argument, they are no prompts."""
+MOST_WORDS = 3
+"""A line that begins like a subcommand is refused up to so many words; longer ones are prompts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +56,13 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     "status": Subcommand("what is configured and usable here (also `%llm` alone)"),
     "models": Subcommand("every model, role and alias, and which of them can answer here"),
     "why": Subcommand(
-        "why the last answer (or the N-th last) came from where it did", "[N]", r"\d*"
+        "why the last answer (or request N, as history counts) came from there",
+        "[N]",
+        r"\d*",
     ),
     "last": Subcommand("the last response again"),
-    "df": Subcommand("all requests as a DataFrame"),
-    "attempts": Subcommand("all attempts, failed ones included, as a DataFrame"),
+    "df": Subcommand("this session's requests as a DataFrame"),
+    "attempts": Subcommand("this session's attempts, failed ones included, as a DataFrame"),
     "stats": Subcommand("success, latency and cost by model"),
     "ab": Subcommand("an experiment's arms, with intervals", "[NAME]", r"|[\w.-]+"),
     "config": Subcommand(
@@ -60,8 +70,8 @@ SUBCOMMANDS: dict[str, Subcommand] = {
         "[check|use FILE]",
         r"|show|check(\s+\S.*)?|use\s+\S.*",
     ),
-    "history": Subcommand("the turns of the conversation that -c continues"),
-    "reset": Subcommand("forget the conversations"),
+    "history": Subcommand("this session's requests, numbered from 1 for `why N`"),
+    "reset": Subcommand("forget conversations and history; the ledger keeps its rows"),
     "doctor": Subcommand("check keys, servers and packages, and say what to do"),
     "help": Subcommand("this page"),
 }
@@ -113,8 +123,11 @@ def _seconds(text: str) -> float:
     return float(match[1]) * _UNITS_S[match[2]]
 
 
-def _identifier(text: str) -> str:
-    return text if text.isidentifier() else refuse(f"{text!r} is no name of a variable")
+def identifier(text: str) -> str:
+    """Read the name of a variable; `UsageError` where Python would not take it."""
+    if not text.isidentifier() or keyword.iskeyword(text):
+        refuse(f"{text!r} is no name of a variable")
+    return text
 
 
 def _thread(text: str) -> str:
@@ -212,9 +225,9 @@ def _answer(group: argparse._ArgumentGroup) -> list[argparse.Action]:
         add("-x", "--extract", action="store_true",
             help="take the first code block or JSON out of the answer"),
         add("-c", "--continue", dest="thread", nargs="?", metavar="=THREAD", type=_thread,
-            const=DEFAULT_THREAD,
+            const=MAIN_THREAD,
             help="go on with the conversation (--continue=NAME: with that one)"),
-        add("--out", metavar="NAME", type=_identifier,
+        add("--out", metavar="NAME", type=identifier,
             help="keep the response in this variable; in a cell also `NAME <<` in front"),
         add("--quiet", action="store_true", help="show nothing; the response is the result"),
         add("--no-stream", dest="stream", action="store_false",
@@ -252,6 +265,9 @@ Answer the cell, or the rest of the line, with a language model; the value is th
     x = %llm -m fast "one line?"        quotes around the whole prompt are optional
     %llm -- models                      `--` ends the options: what follows is the prompt
     %llm SUBCOMMAND                     see below; a subcommand stands alone
+
+A line that begins with a subcommand but does not fit it is a prompt if it has a question mark or
+more than three words, and is refused if not: it is more likely a slip. `--` makes it a prompt.
 
 {{name}} and {{df | head}} in the prompt are replaced by the variable's value, once; nothing else
 is. %mm and %%mm are the same magic. Defaults: %config LLMMagics

@@ -16,8 +16,11 @@ from typing import Any
 
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.notebook.declaration import (
+    LATER,
+    MOST_WORDS,
     SUBCOMMANDS,
     actions,
+    identifier,
     json_or_text,
     manual,
     names_in,
@@ -32,6 +35,7 @@ __all__ = [
     "manual",
     "parse_cell",
     "parse_line",
+    "prompt_of",
     "request_from",
     "system_of",
     "with_defaults",
@@ -84,7 +88,7 @@ class Options:
 
 _OPTION = re.compile(r"--?[^\W\d][\w-]*(?=[=\s]|$)")
 _WORD = re.compile(r"""("(?:\\.|[^"\\])*"|'[^']*')(?=\s|$)|\S+""", re.DOTALL)
-_INTO = re.compile(r"\s*([^\W\d]\w*)\s*<<(?=\s|$)\s*")
+_INTO = re.compile(r"\s*([^\W\d]\w*)\s*<<\s*")
 
 _Values = dict[str, Any]
 """Read values by field of `Options`."""
@@ -105,7 +109,7 @@ def parse_cell(line: str) -> Options:
     """
     values: _Values = {}
     if into := _INTO.match(line):
-        values["out"], line = into[1], line[into.end() :]
+        values["out"], line = identifier(into[1]), line[into.end() :]
     words = _read_options(line, values, positional=True).split()
     if words:
         refuse(f"unexpected {words[0]!r}: the prompt of a cell magic is the cell's body")
@@ -140,12 +144,13 @@ def parse_line(line: str) -> Options:
 
 
 def _subcommand(line: str) -> Options | None:
-    name, _, arguments = line.partition(" ")
     if line in ("", "?"):
         return Options(subcommand="status" if not line else "help")
+    name, arguments = [*line.split(None, 1), ""][:2]
     known = SUBCOMMANDS.get(name)
-    if known is not None and re.fullmatch(known.accepts, arguments.strip()):
-        return Options(subcommand=name, arguments=arguments.strip())
+    if known is not None and re.fullmatch(known.accepts, arguments):
+        return Options(subcommand=name, arguments=arguments)
+    _refuse_slip(line)
     # Nearer than did_you_mean asks: "hello" is a prompt, not a misspelt "help".
     near = get_close_matches(line, SUBCOMMANDS, n=1, cutoff=0.8) if line.isalpha() else []
     if near and line not in SUBCOMMANDS:
@@ -153,6 +158,19 @@ def _subcommand(line: str) -> Options | None:
             f"{line!r} is no subcommand; did you mean {near[0]!r}? (as a prompt: %llm -- {line})"
         )
     return None
+
+
+def _refuse_slip(line: str) -> None:
+    """Refuse what looks like a subcommand gone wrong: as a prompt it would cost money."""
+    words = line.split()
+    if "?" in line or len(words) > MOST_WORDS:
+        return
+    name, as_prompt = words[0].lower(), f"as a prompt: %llm -- {line}"
+    if known := SUBCOMMANDS.get(name):
+        takes = known.arguments or "no arguments"
+        refuse(f"{line!r} is no use of the subcommand {name!r} ({takes}); {as_prompt}")
+    if name in LATER and len(words) < MOST_WORDS:
+        refuse(f"there is no subcommand {name!r} yet; {as_prompt}")
 
 
 def _read_options(text: str, values: _Values, *, positional: bool) -> str:
@@ -258,6 +276,17 @@ def _options(values: _Values) -> Options:
 # --- from options to a request
 
 
+def prompt_of(body: str) -> str:
+    r"""Return a cell's body without the line end that IPython adds and nobody typed.
+
+    Examples
+    --------
+    >>> prompt_of("two\r\nlines\r\n")
+    'two\r\nlines'
+    """
+    return body.removesuffix("\r\n" if body.endswith("\r\n") else "\n")
+
+
 def system_of(options: Options, namespace: Mapping[str, object]) -> str | None:
     """Return the standing instruction, `@name` replaced by the variable's text.
 
@@ -290,10 +319,11 @@ def with_defaults(
 ) -> Options:
     """Fill in what the user left unsaid; a default model only where no strategy was named."""
     chosen = bool(options.models or options.strategy)
+    stripped = tuple(filter(None, map(str.strip, models)))  # a setting may read "a, b"
     return replace(
         options,
         strategy=options.strategy if chosen else strategy,
-        models=options.models if chosen or strategy else models,
+        models=options.models if chosen or strategy else stripped,
         format=options.format or format,
         stream=stream if options.stream is None else options.stream,
         timeout_s=timeout_s if options.timeout_s is None else options.timeout_s,
