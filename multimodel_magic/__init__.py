@@ -11,6 +11,7 @@ Names are imported on first use: loading the extension must cost next to nothing
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,10 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands fo
     if name == "llm":
         from multimodel_magic.session import current
 
-        return current()
+        session = current()
+        if (extension := sys.modules.get(f"{__name__}.notebook.extension")) is not None:
+            extension.apply_settings()
+        return session
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

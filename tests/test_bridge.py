@@ -184,3 +184,21 @@ def test_a_worker_works_through_everything_before_flush_returns():
 
 def test_flushing_a_worker_that_never_started_returns_at_once():
     assert bridge.Worker(print, name="idle").flush()
+
+
+def test_what_is_cancelled_before_its_first_step_still_cleans_up():
+    log = []
+
+    async def careful():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            log.append("closed")
+
+    over = threading.Event()
+    # The loop is kept busy, so that the cancellation is there before the first step.
+    bridge.loop().call_soon_threadsafe(time.sleep, 0.2)
+    job = bridge._Job(careful(), over.set)
+    job.cancel()
+    assert over.wait(5)
+    assert log == ["closed"]

@@ -6,7 +6,7 @@ import pytest
 
 from multimodel_magic import FallbackChain
 from multimodel_magic.client import UnifiedLLMClient
-from multimodel_magic.errors import AllModelsFailed, BadRequest, Overloaded
+from multimodel_magic.errors import AllModelsFailed, BadRequest, Overloaded, UsageError
 from multimodel_magic.providers.scripted import Fail, Say, ScriptedProvider
 
 logger = logging.getLogger(__name__)
@@ -75,3 +75,22 @@ async def test_a_chain_of_names_is_asked_of_the_client():
     assert (result["content"], result["model"]) == ("ok", "scripted:n")
     with pytest.raises(BadRequest):
         await FallbackChain(["scripted:x", "scripted:n"], client=client).generate("Hi")
+
+
+class RateLimitError(Exception):
+    status_code = 429
+
+
+async def _rate_limited(prompt):
+    raise RateLimitError("slow down")
+
+
+async def test_what_a_vendors_sdk_raises_leads_to_the_next_function():
+    result = await FallbackChain([("a", _rate_limited), ("b", _ok)]).generate("Hi")
+    assert result["fallback_used"] is True
+    assert result["response"].attempts[0].error_type == "RateLimited"
+
+
+def test_a_chain_without_models_is_refused():
+    with pytest.raises(UsageError, match="at least one"):
+        FallbackChain([])

@@ -470,3 +470,30 @@ def _shared_in_memory() -> Ledger:
 
 def _file(ledger: Ledger) -> Path:
     return Path(ledger._address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://u:CANARY@db/x",
+        "postgresql://u:CAN/ARY@db/x",
+        "postgresql://u:CA@NARY@db/x",
+        "postgresql://db/x?user=u&password=CANARY",
+    ],
+)
+def test_a_password_in_the_address_is_never_shown(address):
+    shown = repr(Ledger(address))
+    assert not any(part in shown for part in ("CANARY", "CAN/", "NARY"))
+    assert "db/x" in shown
+
+
+def test_without_a_home_the_ledger_is_kept_in_memory(monkeypatch, caplog):
+    import platformdirs
+
+    def homeless(*_, **__):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.delenv("MULTIMODEL_LEDGER", raising=False)
+    monkeypatch.setattr(platformdirs, "user_data_path", homeless)
+    assert "memory" in repr(Ledger())
+    assert "kept in memory" in caplog.text

@@ -7,6 +7,7 @@ twice changes nothing, and unloading takes away exactly what loading brought.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import sys
 import warnings
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 from IPython.core.getipython import get_ipython
-from traitlets import Bool, Dict, Enum, Float, Int, Unicode
+from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
 from traitlets.config.configurable import Configurable
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class Backend(Protocol):
 
     def run_line(self, line: str, local_ns: Mapping[str, object]) -> object:
         """Answer a line or run its subcommand, blocking; `local_ns` is the calling frame's."""
+        ...
+
+    def apply_settings(self) -> None:
+        """Bring the settings to the session that is running, if any."""
         ...
 
     def vocabulary(self) -> Vocabulary:
@@ -86,6 +91,12 @@ class LLMMagics(Configurable):
         help="Whose loop asks: a thread's, or (with nest-asyncio) the kernel's own.",
     ).tag(config=True)
 
+    @observe("store_text", "ledger", "aliases")
+    def _apply(self, _: object) -> None:
+        # At once: what `llm(...)` records must not wait for the next magic to hear of it.
+        if "multimodel_magic.session" in sys.modules:
+            apply_settings()
+
     backend_object: Backend | None = None
 
     @property
@@ -114,6 +125,12 @@ def settings(shell: Shell = None) -> LLMMagics:
         if isinstance(configurable, LLMMagics):
             return configurable
     raise LookupError("the extension is not loaded: %load_ext multimodel_magic")
+
+
+def apply_settings() -> None:
+    """Bring the settings to the session; for `multimodel_magic.llm`. Nothing where unloaded."""
+    with contextlib.suppress(LookupError):
+        settings().backend.apply_settings()
 
 
 # --- the magics

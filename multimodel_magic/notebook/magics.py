@@ -355,6 +355,11 @@ def run_line(line: str, local_ns: Mapping[str, object]) -> object:
     return _magics().line(line, local_ns)
 
 
+def apply_settings() -> None:
+    """Bring the settings to the session."""
+    _ = _magics().session
+
+
 def vocabulary() -> Vocabulary:
     """Return what completion offers."""
     return _magics().vocabulary()

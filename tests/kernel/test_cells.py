@@ -2,6 +2,8 @@
 
 import pytest
 
+from .conftest import started, stopped
+
 
 def test_a_cell_is_answered_once_with_its_receipt_and_facts(kernel):
     ran = kernel.run("%%llm scripted:echo\nHello there")
@@ -266,3 +268,60 @@ def test_an_experiment_is_dealt_judged_and_compared(kernel, tmp_path):
         assert kernel.run("%llm ab").text == ran.text
     finally:
         kernel.run("%llm config use none")
+
+
+def test_settings_hold_for_python_calls_at_once(kernel):
+    kernel.run("from multimodel_magic import llm\n%config LLMMagics.store_text = False")
+    try:
+        kernel.run("llm('SECRETPROMPT', 'scripted:answers')")
+        assert kernel.value("'SECRETPROMPT' in llm.df.to_json()") is False
+    finally:
+        kernel.run("%config LLMMagics.store_text = True")
+
+
+def test_an_alias_can_be_taken_away(kernel):
+    kernel.run("%config LLMMagics.aliases = {'mine': 'scripted:echo'}")
+    assert kernel.run("%llm -m mine hi").status == "ok"
+    kernel.run("%config LLMMagics.aliases = {}")
+    assert "'mine'" in kernel.run("%llm -m mine hi").traceback[0]
+
+
+def test_stop_means_stop_in_a_loop_of_soft_cells(kernel):
+    before = kernel.value("len(multimodel_magic.llm.history)")
+    loop = "for i in range(3):\n    %llm --soft -m scripted:slow q{{i}}"
+    ran = kernel.run(loop, interrupt_after_s=1.0)
+    assert ran.status == "error"
+    assert kernel.value("len(multimodel_magic.llm.history)") == before + 1
+
+
+def test_no_stream_keeps_what_came_when_interrupted(kernel):
+    ran = kernel.run("%%llm scripted:slow --no-stream\nHello", interrupt_after_s=1.2)
+    assert "This answer" in ran.text
+
+
+def test_a_named_model_without_its_key_is_not_replaced_in_silence(kernel):
+    ran = kernel.run("%%llm claude-haiku-5-5 --fallback scripted:answers\nHello")
+    assert "claude-haiku-5-5 was not asked: ANTHROPIC_API_KEY is not set" in ran.text
+    assert ran.facts["fallback_used"] is True
+
+
+def test_a_hostile_answer_cannot_break_extract(kernel):
+    kernel.run("deep = '[' * 100_000")
+    assert kernel.run("%%llm d << scripted:echo -x --quiet\n{{deep}}").status == "ok"
+
+
+def test_models_lists_what_providers_serve(kernel):
+    assert "overloaded" in kernel.run("%llm models").text
+
+
+def test_the_first_interrupt_of_a_kernel_leaves_a_row(bare_environment):
+    fresh = started(bare_environment)
+    try:
+        fresh.run("%load_ext multimodel_magic")
+        ran = fresh.run("%%llm scripted:slow\nHello", interrupt_after_s=1.0)
+        assert ran.status == "error"
+        assert "never awaited" not in fresh.run("'next'").streams
+        fresh.run("import multimodel_magic")
+        assert fresh.value("multimodel_magic.llm.df.status.iloc[-1]") == "interrupted"
+    finally:
+        stopped(fresh)
