@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ CANARY = "sk-canary-0123456789abcdef"
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
     keys._dotenv.cache_clear()
+    keys._warn.cache_clear()
 
 
 def test_a_secret_shows_in_no_representation() -> None:
@@ -58,3 +60,49 @@ def test_the_environment_wins_over_a_dotenv_file(
     assert setting("Z_API_KEY") is None
     monkeypatch.setenv("X_API_KEY", "from-environment")
     assert setting("X_API_KEY") == "from-environment"
+
+
+@pytest.mark.parametrize("content", [b"X_API_KEY=\xe9\xff\n", None], ids=["latin-1", "unreadable"])
+def test_a_dotenv_file_that_cannot_be_read_warns_once_and_calls_go_on(
+    content: bytes | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    if content is None:
+        (tmp_path / ".env").symlink_to("/proc/self/mem")  # opens, for root too, and cannot be read
+    else:
+        (tmp_path / ".env").write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    for _ in range(3):
+        keys._dotenv.cache_clear()
+        assert setting("X_API_KEY") is None
+    [record] = caplog.records
+    assert str(tmp_path / ".env") in record.getMessage()
+    assert record.levelname == "WARNING"
+
+
+def test_a_folder_called_dotenv_is_no_file_of_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert setting("X_API_KEY") is None
+
+
+def test_without_the_package_dotenv_calls_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / ".env").write_text("X_API_KEY=from-file\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "dotenv", None)
+    assert setting("X_API_KEY") is None
+    assert "pip install python-dotenv" in caplog.text
+
+
+def test_a_dotenv_file_with_a_byte_order_mark_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfX_API_KEY=from-file\r\n")
+    monkeypatch.chdir(tmp_path)
+    assert setting("X_API_KEY") == "from-file"

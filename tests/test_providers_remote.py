@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,7 @@ async def test_an_ollama_that_was_not_asked_yet_says_so_and_one_that_is_down_say
 
 async def test_an_address_that_is_none_is_misconfigured() -> None:
     provider = OpenAIProvider(base_url="nonsense", api_key="k")
-    with pytest.raises(Misconfigured, match="base URL"):
+    with pytest.raises(Misconfigured, match="base_url is no address"):
         await anext(provider.stream("m", Request("hi")))
 
 
@@ -131,3 +132,51 @@ def test_importing_the_providers_loads_no_sdk() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+MALFORMED = [
+    (OllamaProvider, "OLLAMA_HOST", "localhost:abc", "its port is no number"),
+    (OllamaProvider, "OLLAMA_HOST", ":abc", "its port is no number"),
+    (OllamaProvider, "OLLAMA_HOST", "me:word-canary@host", "a user or a password"),
+    (OpenAIProvider, "OPENAI_BASE_URL", "http://h:abc/v1", "its port is no number"),
+    (OpenAIProvider, "OPENAI_BASE_URL", "http://h:99999/v1", "its port is no number"),
+    (OpenAIProvider, "OPENAI_BASE_URL", "localhost:8000/v1", "begins with http"),
+    (OpenAIProvider, "OPENAI_BASE_URL", "http://h/v1?key=word-canary", "a query or a fragment"),
+    (OpenAIProvider, "OPENAI_BASE_URL", "http://h/v1#word-canary", "a query or a fragment"),
+    (AnthropicProvider, "ANTHROPIC_BASE_URL", "http://[::1", "its host is broken"),
+    (AnthropicProvider, "ANTHROPIC_BASE_URL", "http://h/a b", "white space"),
+    (AnthropicProvider, "ANTHROPIC_BASE_URL", "http://me:word-canary@h", "a user or a password"),
+]
+
+
+@pytest.mark.parametrize(("kind", "variable", "address", "what"), MALFORMED)
+async def test_a_malformed_address_makes_its_provider_unusable_in_one_line_and_nothing_else(
+    kind: Any, variable: str, address: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+    monkeypatch.setenv(variable, address)
+    for provider, name in ((kind(), variable), (kind(base_url=address), "base_url")):
+        why = provider.unusable()
+        assert why.startswith(f"{name} ")
+        assert what in why
+        assert "canary" not in why + repr(provider)
+        if isinstance(provider, OllamaProvider):
+            assert await provider.probe() == why
+        with pytest.raises(Misconfigured, match=name):
+            await anext(provider.stream("m", Request("hi")))
+
+
+def test_white_space_around_an_address_is_pasted_and_dropped() -> None:
+    assert OpenAIProvider(base_url=" http://h/v1\n").base_url == "http://h/v1"
+
+
+@pytest.mark.parametrize("key", ["sk-a\nb", "sk-ключ"])
+def test_a_key_given_in_code_that_cannot_be_sent_is_not_blamed_on_the_environment(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for provider in (OpenAIProvider(api_key=key), OllamaProvider(api_key=key)):
+        why = str(provider.unusable())
+        assert why == "the api_key given in code holds characters that no key has: copy it again"
+    monkeypatch.setenv("OPENAI_API_KEY", key.replace("\n", "é"))
+    assert str(OpenAIProvider().unusable()).startswith("OPENAI_API_KEY holds")

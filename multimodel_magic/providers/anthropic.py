@@ -14,6 +14,7 @@ from multimodel_magic.providers.wire import (
     is_event_stream,
     is_json,
     tokens,
+    word,
 )
 from multimodel_magic.types import Request, Usage
 
@@ -50,6 +51,7 @@ class AnthropicProvider(Remote):
     AnthropicProvider(name='anthropic', base_url='https://api.anthropic.com')
     """
 
+    package: ClassVar[str] = "anthropic"
     vendor_url: ClassVar[str] = "https://api.anthropic.com"
     rules: ClassVar[tuple[Rule, ...]] = (
         rule(ContextTooLong, 400, words=r"prompt is too long|exceed context limit"),
@@ -73,16 +75,25 @@ class AnthropicProvider(Remote):
     async def _sdk(self, place: Place) -> anthropic.AsyncAnthropic:
         import anthropic
 
-        return await self._pools.sdk(
-            (place.secret, place.url),
-            lambda client: anthropic.AsyncAnthropic(
+        def make(client: httpx2.AsyncClient) -> anthropic.AsyncAnthropic:
+            sdk = anthropic.AsyncAnthropic(
                 # Never None: the SDK would go looking for other credentials on this machine.
                 api_key=place.secret.reveal() or "none",
                 base_url=place.url,
                 max_retries=0,
                 http_client=client,
-            ),
-        )
+            )
+            if not self._is_vendors(place.url):
+                # The headers of ANTHROPIC_CUSTOM_HEADERS, which no argument keeps away.
+                sdk._custom_headers = {}  # noqa: SLF001
+            if not place.secret:
+                unsent: dict[str, Any] = dict.fromkeys(
+                    ("Authorization", "X-Api-Key"), anthropic.Omit()
+                )
+                sdk._custom_headers = {**sdk._custom_headers, **unsent}  # noqa: SLF001
+            return sdk
+
+        return await self._pools.sdk((place.secret, place.url), make)
 
     async def _send(self, place: Place, request: Request) -> httpx2.Response:
         import anthropic
@@ -165,8 +176,8 @@ class Message(Reading):
         self._stop(body["stop_reason"])
 
     def _start(self, message: Json) -> None:
-        self.response_model = message.get("model")
-        self.response_id = message.get("id")
+        self.response_model = word(message.get("model"))
+        self.response_id = word(message.get("id"))
         self._bill(message.get("usage"), final=False)
 
     def _stop(self, reason: str) -> None:

@@ -32,16 +32,14 @@ from multimodel_magic.errors import (
     TimedOut,
 )
 from multimodel_magic.providers.http import origin
+from multimodel_magic.providers.hush import scrub
 from multimodel_magic.providers.keys import Secret
 
 __all__ = ["Place", "Rule", "Verdict", "classify", "fault", "from_body", "rule", "scrub"]
 
 LONG_WAIT_S = 60.0
-"""A longer Retry-After is a spent quota: another model answers sooner."""
-
-SAID_LENGTH = 240
-
-SHORT_KEY = 8
+"""A longer Retry-After counts as a spent quota, be the status 429 or 5xx: another model answers
+sooner."""
 
 NO_KEY = Secret("")
 
@@ -142,27 +140,6 @@ class Place:
         return scrub(text, self.secret)
 
 
-_KEYLIKE = re.compile(r"\b(?:sk|pk|xai|gsk|hf|key|api)[-_][\w*.\-]{6,}|\bBearer\s+\S+", re.ASCII)
-
-
-def scrub(text: str, secret: Secret) -> str:
-    """Return `text` in one line of at most 240 characters, keys replaced by `[key]`.
-
-    Examples
-    --------
-    >>> scrub("Incorrect API key provided: sk-abc***wxyz.", Secret("sk-abcdefghwxyz"))
-    'Incorrect API key provided: [key]'
-    """
-    key = secret.reveal()
-    if 0 < len(key) < SHORT_KEY:  # `ollama` may be one: only where it stands alone
-        text = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", "[key]", text)
-    elif key:
-        text = text.replace(key, "[key]")
-        text = re.sub(re.escape(key[:6]) + r"[\w*.\-]*", "[key]", text)
-    text = " ".join(_KEYLIKE.sub("[key]", text).split())
-    return text if len(text) <= SAID_LENGTH else text[: SAID_LENGTH - 1] + "…"
-
-
 def error_words(body: object) -> tuple[str, str]:
     """Return what an error body says: the sentence for people, and all that rules look at."""
     if isinstance(body, str | bytes):
@@ -240,7 +217,7 @@ def classify(
     told, said = error_words(body)
     wait_s = retry_after_s(headers or {})
     error = next(rule.error for rule in (*rules, *RULES) if rule.fits(status, said))
-    if error is RateLimited and wait_s is not None and wait_s > LONG_WAIT_S:
+    if error in {RateLimited, Overloaded} and wait_s is not None and wait_s > LONG_WAIT_S:
         error = QuotaExceeded
     return Verdict(error, wait_s, told)
 
@@ -260,13 +237,17 @@ _LINES: dict[type[MultimodelError], str] = {
     MalformedAnswer: "{name} answered with an error of no known kind ({status})",
 }
 
+_DOWN = "{server} has trouble of its own and asks for a long wait ({status}{wait})"
+"""For the spent quota that is none: a 5xx with a Retry-After beyond `LONG_WAIT_S`."""
+
 
 def fault(
     place: Place, status: int, body: object = None, headers: Mapping[str, str] | None = None
 ) -> MultimodelError:
     """Make the error for an answer of failure, message and all."""
     verdict = classify(status, body, headers, rules=place.rules)
-    line = _LINES[verdict.error].format(
+    is_down = verdict.error is QuotaExceeded and status >= 500  # noqa: PLR2004 - 5xx
+    line = (_DOWN if is_down else _LINES[verdict.error]).format(
         provider=place.provider,
         server=place.server,
         name=place.name,

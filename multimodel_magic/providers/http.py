@@ -11,14 +11,14 @@ import functools
 import ssl
 from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["Pools", "origin", "patience", "tls"]
+__all__ = ["Pools", "address_fault", "origin", "patience", "tls"]
 
 S = TypeVar("S")
 
@@ -52,10 +52,62 @@ def origin(url: str) -> str:
     --------
     >>> origin("https://user:secret@example.com:8443/v1?key=1")
     'https://example.com:8443'
+    >>> origin("http://localhost:abc")
+    '<no address>'
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port  # read only now, and then it may be none
+    except ValueError:
+        return "<no address>"
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+    return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+
+
+@functools.lru_cache(maxsize=64)
+def address_fault(url: str) -> str | None:
+    """Say why `url` cannot be a base URL, in words that show nothing of it, or None.
+
+    Notes
+    -----
+    Credentials in an address are refused: httpx2 logs addresses at INFO, and the basic
+    authentication that it makes of them would replace the key. So are queries and fragments: the
+    SDKs glue paths to their ends.
+
+    Examples
+    --------
+    >>> address_fault("http://localhost:abc")
+    'is no address: its port is no number from 0 to 65535'
+    >>> address_fault("https://me:word@host/v1")
+    'holds a user or a password, which addresses show: take them out'
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "is no address: its host is broken"
+    faults = (
+        (not _has_port(parts), "is no address: its port is no number from 0 to 65535"),
+        (not url.isprintable() or " " in url, "is no address: it holds white space"),
+        (
+            parts.scheme not in {"http", "https"} or not parts.hostname,
+            "is no address that begins with http:// or https://",
+        ),
+        ("@" in parts.netloc, "holds a user or a password, which addresses show: take them out"),
+        (
+            "?" in url or "#" in url,
+            "holds a query or a fragment, to which no path can be added: take it out",
+        ),
+    )
+    return next((why for is_so, why in faults if is_so), None)
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Whether the port is one, or absent."""
+    try:
+        _ = parts.port
+    except ValueError:  # it is read only when asked for
+        return False
+    return True
 
 
 class Kept(NamedTuple):

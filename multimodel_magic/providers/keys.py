@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import time
 from hashlib import sha256
 
 __all__ = ["Secret", "setting"]
+
+_log = logging.getLogger(__name__)
 
 DOTENV_FRESH_S = 2.0
 """How long a `.env` that was read counts as fresh: routing asks for keys at every request."""
@@ -83,9 +86,30 @@ def _here() -> str:
 
 @functools.lru_cache(maxsize=1)
 def _dotenv(folder: str, _when: int) -> dict[str, str]:
-    from dotenv import dotenv_values, find_dotenv
+    if not folder:
+        return {}
+    path = ".env"
+    try:
+        from dotenv import dotenv_values, find_dotenv
 
-    path = find_dotenv(usecwd=True) if folder else ""
-    # A key may hold a dollar sign: nothing is interpolated.
-    found = dotenv_values(path, interpolate=False) if path else {}
+        path = find_dotenv(usecwd=True)
+        # A key may hold a dollar sign: nothing is interpolated. Windows writes byte order marks.
+        found = dotenv_values(path, interpolate=False, encoding="utf-8-sig") if path else {}
+    except (ImportError, OSError, ValueError) as error:
+        _warn(path, _why(error))
+        return {}
     return {name: value for name, value in found.items() if value}
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return "python-dotenv cannot be imported; try: pip install python-dotenv"
+    if isinstance(error, UnicodeError):  # its own words quote the file
+        return "it is not UTF-8"
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+
+
+@functools.cache
+def _warn(path: str, why: str) -> None:
+    """Warn once a file and reason: keys are looked up at every request."""
+    _log.warning("no settings are read from %s: %s", path, why)

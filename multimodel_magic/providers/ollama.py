@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from multimodel_magic.errors import ContextTooLong, FeatureMissing
 from multimodel_magic.providers.faults import Place, Rule, fault, rule
-from multimodel_magic.providers.http import origin, patience
+from multimodel_magic.providers.http import address_fault, origin, patience
 from multimodel_magic.providers.keys import setting
-from multimodel_magic.providers.remote import Remote, hushed, turns
-from multimodel_magic.providers.wire import Json, Lines, Reading, tokens
+from multimodel_magic.providers.remote import Remote, turns
+from multimodel_magic.providers.wire import Json, Lines, Reading, tokens, word
 from multimodel_magic.types import Option, Request, Usage
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class OllamaProvider(Remote):
     'http://gpu-box:11434'
     """
 
+    package: ClassVar[str] = "ollama"
     vendor_url: ClassVar[str] = f"http://127.0.0.1:{PORT}"
     missing_hint: ClassVar[str] = "fetch it with `ollama pull {model}`"
     down_hint: ClassVar[str] = "start it with `ollama serve`, or check the address"
@@ -83,20 +84,23 @@ class OllamaProvider(Remote):
             timeout=timeout,
             key_env=key_env,
         )
+        self._url_env = "OLLAMA_HOST"
         self._probed_at: float | None = None
         self._trouble: str | None = "not asked yet whether a server is there"
 
     @property
     def base_url(self) -> str:
         """The server's address, with scheme and port."""
-        return address(self._given_url or setting("OLLAMA_HOST") or self.vendor_url)
+        return address((self._given_url or setting(self._url_env) or self.vendor_url).strip())
 
     def unusable(self) -> str | None:
         """Say what the last probe or request found, or that none was made. No network."""
-        return self._trouble
+        return super().unusable() or self._trouble
 
     async def probe(self) -> str | None:
         """Ask whether a server answers, within 0.3 s, at most every 30 s; return why not."""
+        if why := super().unusable():
+            return why
         now = time.monotonic()
         if self._probed_at is not None and now - self._probed_at < PROBE_FRESH_S:
             return self._trouble
@@ -116,8 +120,8 @@ class OllamaProvider(Remote):
             return f"no Ollama server at {there}: start it with `ollama serve`"
         return None
 
-    def _require_key(self, place: Place) -> None:
-        """Ask without more ado: whether a server is there shows at once."""
+    def _wants_key(self, url: str) -> bool:  # noqa: ARG002
+        return False  # a server of one's own has none, and one that wants it says so
 
     def _sdk(
         self, place: Place, timeout: httpx2.Timeout, caught: list[httpx2.Response] | None
@@ -132,7 +136,7 @@ class OllamaProvider(Remote):
             headers={"authorization": f"Bearer {key}"} if key else None,
             follow_redirects=False,
             trust_env=False,  # proxies and certificates are the carrying client's business
-            transport=Carrier(self._pools.client, timeout, caught),
+            transport=Carrier(self._pools.client, timeout, caught, has_key=bool(key)),
         )
 
     async def _send(self, place: Place, request: Request) -> httpx2.Response:
@@ -158,7 +162,7 @@ class OllamaProvider(Remote):
             # The SDK's error has lost the headers.
             failed = caught[0]
             told = fault(place, failed.status_code, failed.content, failed.headers)
-            raise told from hushed(error, place)
+            raise told from error
         self._trouble, self._probed_at = None, time.monotonic()
         return caught[0]
 
@@ -202,9 +206,13 @@ def address(host: str) -> str:
     ('http://127.0.0.1:11434', 'http://127.0.0.1:8080', 'https://ollama.com')
     """
     bare = "://" not in host
-    parts = urlsplit(f"http://{host}" if bare else host)
+    whole = f"http://{host}" if bare else host
+    whole = whole.replace("://:", "://127.0.0.1:", 1)
+    if address_fault(whole):
+        return whole  # what is wrong with it `unusable` says
+    parts = urlsplit(whole)
     # A server that listens on all addresses is asked at this machine's own.
-    name = parts.hostname or "127.0.0.1"
+    name = parts.hostname or ""
     name = "127.0.0.1" if name == "0.0.0.0" else f"[{name}]" if ":" in name else name  # noqa: S104
     port = parts.port or (PORT if bare else None)
     return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
@@ -231,7 +239,7 @@ class Chat(Reading):
             raise ValueError("not done")
 
     def _finish(self, event: Json) -> None:
-        self.response_model = event.get("model")
+        self.response_model = word(event.get("model"))
         self.usage = Usage(
             input_tokens=tokens(event, "prompt_eval_count"),
             output_tokens=tokens(event, "eval_count"),

@@ -14,6 +14,7 @@ from multimodel_magic.providers.wire import (
     is_event_stream,
     is_json,
     tokens,
+    word,
 )
 from multimodel_magic.types import Request, Usage
 
@@ -49,6 +50,7 @@ class OpenAIProvider(Remote):
     OpenAIProvider(name='groq', base_url='https://api.groq.com')
     """
 
+    package: ClassVar[str] = "openai"
     vendor_url: ClassVar[str] = "https://api.openai.com/v1"
     rules: ClassVar[tuple[Rule, ...]] = (
         rule(ContentFiltered, 400, words=r"invalid_prompt|usage policy|ResponsibleAIPolicy"),
@@ -72,16 +74,26 @@ class OpenAIProvider(Remote):
     async def _sdk(self, place: Place) -> openai.AsyncOpenAI:
         import openai
 
-        return await self._pools.sdk(
-            (place.secret, place.url),
-            lambda client: openai.AsyncOpenAI(
+        def make(client: httpx2.AsyncClient) -> openai.AsyncOpenAI:
+            foreign = not self._is_vendors(place.url)
+            sdk = openai.AsyncOpenAI(
                 # Never None: the SDK would take OPENAI_API_KEY for whatever address.
                 api_key=place.secret.reveal() or "none",
+                admin_api_key="" if foreign else None,
                 base_url=place.url,
                 max_retries=0,
                 http_client=client,
-            ),
-        )
+            )
+            if foreign:
+                # What the environment holds for OpenAI alone: OPENAI_ORG_ID, OPENAI_PROJECT_ID,
+                # and the headers of OPENAI_CUSTOM_HEADERS, which no argument keeps away.
+                unsent = ["OpenAI-Organization", "OpenAI-Project"]
+                unsent += [] if place.secret else ["Authorization"]
+                left_out: dict[str, Any] = dict.fromkeys(unsent, openai.Omit())
+                sdk._custom_headers = left_out  # noqa: SLF001
+            return sdk
+
+        return await self._pools.sdk((place.secret, place.url), make)
 
     async def _send(self, place: Place, request: Request) -> httpx2.Response:
         import httpx2
@@ -182,8 +194,8 @@ class Completion(Reading):
             self.refused = self.refused or reason == "content_filter"
 
     def _note(self, event: Json) -> None:
-        self.response_model = event.get("model") or self.response_model
-        self.response_id = event.get("id") or self.response_id
+        self.response_model = word(event.get("model")) or self.response_model
+        self.response_id = word(event.get("id")) or self.response_id
         if usage := event.get("usage"):
             self.usage = Usage(
                 input_tokens=tokens(usage, "prompt_tokens"),
@@ -222,8 +234,8 @@ class ResponseObject(Reading):
         self._finish(body)
 
     def _finish(self, body: Json) -> None:
-        self.response_model = body.get("model")
-        self.response_id = body.get("id")
+        self.response_model = word(body.get("model"))
+        self.response_id = word(body.get("id"))
         reason = (body.get("incomplete_details") or {}).get("reason") or body["status"]
         if reason == "failed":
             raise self.fault(body)

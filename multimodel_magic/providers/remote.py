@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib
+import importlib.util
 import re
 import ssl
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, ClassVar
@@ -18,10 +21,13 @@ from multimodel_magic.errors import (
     MalformedAnswer,
     Misconfigured,
     MultimodelError,
+    ProviderMissing,
     TimedOut,
+    UsageError,
 )
 from multimodel_magic.providers.faults import Place, Rule, fault
-from multimodel_magic.providers.http import Pools, origin, patience
+from multimodel_magic.providers.http import Pools, address_fault, origin, patience, tls
+from multimodel_magic.providers.hush import hush_libraries, hush_logs, hushed, scrub
 from multimodel_magic.providers.keys import Secret, setting
 from multimodel_magic.providers.rates import rate_hint
 from multimodel_magic.providers.wire import Frames, Json, Reading, read
@@ -31,6 +37,18 @@ if TYPE_CHECKING:
     import httpx2
 
 __all__ = ["Remote"]
+
+LIST_S = 2.0
+"""How long a list of models may take: it is looked at, not waited for."""
+
+OWNED = frozenset({"input", "instructions", "messages", "model", "prompt", "stream", "system"})
+"""What no option may replace, on any wire: another model would be billed at the wrong price, and
+the prompt or the system text would be lost."""
+
+NO_KEY = Secret("")
+
+BROKEN = (ImportError, AttributeError, OSError, RuntimeError, SyntaxError, TypeError, ValueError)
+"""What importing a package raises that does not fit its own dependencies."""
 
 
 class Remote:
@@ -42,6 +60,7 @@ class Remote:
         The word before the colon in `provider:model`.
     base_url
         Where the vendor's wire is spoken; None asks the environment, then the vendor itself.
+        An address with a user, a password, a query or a fragment is refused.
     api_key
         The key; None asks the environment variable `key_env`, then a `.env` upward from here.
     timeout
@@ -54,6 +73,8 @@ class Remote:
 
     vendor_url: ClassVar[str]
     """The vendor's own address, which wants a key."""
+    package: ClassVar[str]
+    """The SDK's package, by which it is imported and installed."""
     rules: ClassVar[tuple[Rule, ...]] = ()
     missing_hint: ClassVar[str] = "see what it serves with `%llm models`"
     down_hint: ClassVar[str] = "check the network and the address"
@@ -77,6 +98,8 @@ class Remote:
         self._needs_key = key_env is not None
         self._pools = Pools()
         self._is_warm = False
+        self._is_found = False
+        self._broken: str | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r}, base_url={origin(self.base_url)!r})"
@@ -84,7 +107,7 @@ class Remote:
     @property
     def base_url(self) -> str:
         """The address that is asked: as given, else from the environment, else the vendor's."""
-        return self._given_url or setting(self._url_env) or self.vendor_url
+        return (self._given_url or setting(self._url_env) or self.vendor_url).strip()
 
     @property
     def secret(self) -> Secret:
@@ -97,30 +120,52 @@ class Remote:
 
     def unusable(self) -> str | None:
         """Say why it cannot be asked here, or None. No network."""
-        return self._unusable(self.secret, self.base_url)
+        url = self.base_url
+        return self._missing() or self._bad_address(url) or self._bad_key(self.secret, url)
 
-    def _unusable(self, secret: Secret, url: str) -> str | None:
-        if not secret and (self._needs_key or self._is_vendors(url)):
-            return f"{self._key_env} is not set: put it into the environment or a .env file"
-        if not secret.is_sendable():
-            return f"{self._key_env} holds characters that no key has: copy it again"
-        return None
+    def prepare(self) -> None:
+        """Import the SDK and read the certificates: a second or more, but nothing once done.
+
+        Raises
+        ------
+        ProviderMissing
+            A package is not installed or cannot be imported, with the command that mends it.
+        """
+        if self._is_warm:
+            return
+        if why := self._missing():
+            raise ProviderMissing(f"{self.name}: {why}")
+        try:
+            for package in (self.package, "httpx2"):
+                importlib.import_module(package)
+            self._sdk_errors()
+        except BROKEN as error:
+            told = scrub(f"{type(error).__name__}: {error}", NO_KEY)
+            self._broken = (
+                f"the package {self.package} cannot be imported ({told}); "
+                f"try: pip install --upgrade {self.package}, then restart"
+            )
+            raise ProviderMissing(f"{self.name}: {self._broken}") from error
+        hush_libraries()
+        tls()
+        self._is_warm = True
 
     async def warm(self) -> None:
-        """Import the SDK, once, in a thread: it takes a second or more of anybody's patience."""
+        """Do the same in a thread; whatever is missing `stream` will say."""
         if self._is_warm:
             return
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
         def work() -> None:
-            with suppress(ImportError):  # `stream` will say so
-                self._sdk_errors()
-            with suppress(RuntimeError):  # the loop may be gone already
-                loop.call_soon_threadsafe(done.set)
+            try:
+                with suppress(ProviderMissing):
+                    self.prepare()
+            finally:
+                with suppress(RuntimeError):  # the loop may be gone already
+                    loop.call_soon_threadsafe(done.set)
 
         bridge.background(work)
         await done.wait()
-        self._is_warm = True
 
     async def stream(self, model: str, request: Request) -> AsyncGenerator[ProviderEvent, None]:
         """Ask `model` and yield what comes; an answer that is whole ends with `Stopped`.
@@ -130,8 +175,10 @@ class Remote:
         MultimodelError
             Whatever goes wrong, translated, with the SDK's own error as its cause.
         """
+        before = _handled()
         place = self._place(model)
-        self._require_key(place)
+        self._require(place)
+        self._refuse_owned(request)
         reading = self._reading(place)
         try:
             response = await self._send(place, request)
@@ -145,17 +192,36 @@ class Remote:
                         yield event
             finally:
                 await response.aclose()
+        except MultimodelError as error:
+            hushed(error, place.secret, before)  # for its causes
+            raise
         except self._foreign() as error:
-            raise reading.softened(translated(error, place)) from hushed(error, place)
+            told = reading.softened(translated(error, place))
+            cause = hushed(error, place.secret, before)
+        else:
+            return
+        raise told from cause  # out here the original is not its context
 
     async def models(self) -> tuple[str, ...]:
-        """List what models the vendor serves for this key, sorted; asks the network."""
+        """List what models the vendor serves for this key, sorted; asks for 2 s at most.
+
+        Raises
+        ------
+        MultimodelError
+            Whatever goes wrong, translated.
+        """
+        await self.warm()
+        before = _handled()
         place = self._place("")
-        self._require_key(place)
+        self._require(place)
         try:
-            return tuple(sorted(await self._list(place)))
+            async with asyncio.timeout(LIST_S):
+                names = await self._list(place)
         except self._foreign() as error:
-            raise translated(error, place) from hushed(error, place)
+            told, cause = translated(error, place), hushed(error, place.secret, before)
+        else:
+            return tuple(sorted({name for name in names if name and isinstance(name, str)}))
+        raise told from cause
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
@@ -202,9 +268,47 @@ class Remote:
             down_hint=self.down_hint,
         )
 
-    def _require_key(self, place: Place) -> None:
-        if why := self._unusable(place.secret, place.url):
+    def _require(self, place: Place) -> None:
+        """Raise what `unusable` says, before anything is sent."""
+        if why := self._bad_address(place.url):
+            raise Misconfigured(f"{self.name}: {why}")
+        if why := self._bad_key(place.secret, place.url):
             raise AuthenticationFailed(f"{self.name}: {why}")
+        self.prepare()
+        hush_logs(place.secret)
+
+    def _refuse_owned(self, request: Request) -> None:
+        # Servers written in Go take field names in any case.
+        for name in request.options:
+            if name.casefold() in OWNED:
+                raise UsageError(
+                    f"{self.name}: {name!r} is no option: "
+                    f"the request has its own model, prompt, system text and stream"
+                )
+
+    def _missing(self) -> str | None:
+        """Say which package is not there; looking costs 0.1 ms, until it is found."""
+        if not self._is_found:
+            for package in (self.package, "httpx2"):
+                if not _is_installed(package):
+                    return f"the package {package} is not installed; try: pip install {package}"
+            self._is_found = True
+        return self._broken
+
+    def _bad_address(self, url: str) -> str | None:
+        why = address_fault(url)
+        return why and f"{'base_url' if self._given_url else self._url_env} {why}"
+
+    def _bad_key(self, secret: Secret, url: str) -> str | None:
+        if not secret and self._wants_key(url):
+            return f"{self._key_env} is not set: put it into the environment or a .env file"
+        if not secret.is_sendable():
+            where = "the api_key given in code" if self._given_key else self._key_env
+            return f"{where} holds characters that no key has: copy it again"
+        return None
+
+    def _wants_key(self, url: str) -> bool:
+        return self._needs_key or self._is_vendors(url)
 
     def _is_vendors(self, url: str) -> bool:
         return origin(url) == origin(self.vendor_url)
@@ -228,14 +332,16 @@ def turns(request: Request, *, system: bool) -> list[Json]:
     return [*first, *earlier, {"role": "user", "content": request.prompt}]
 
 
-def hushed(error: Exception, place: Place) -> Exception:
-    """Return the error without the key, should a server have echoed it: tracebacks show causes."""
-    key = place.secret.reveal()
-    if key and key in str(error):
-        error.args = (place.scrub(str(error)),)
-        if hasattr(error, "error"):  # ollama's keeps what the server said here
-            error.error = error.args[0]
-    return error
+def _handled() -> frozenset[int]:
+    """Return the id of the caller's own error, where we are asked while it is being handled."""
+    return frozenset({id(sys.exception())})
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):  # what stands in for it has no spec
+        return False
 
 
 def translated(error: Exception, place: Place) -> MultimodelError:

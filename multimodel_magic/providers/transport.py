@@ -40,6 +40,8 @@ class Carrier(httpx.AsyncBaseTransport):
         Where the real response is put, unread if it is an answer; the SDK is then given an
         empty answer in its stead. It would make pydantic models of every chunk, lose the
         headers, and pass broken UTF-8 and answers that were cut off. None lets the SDK read.
+    has_key
+        Whether the SDK was given a key. It takes OLLAMA_API_KEY else, for whatever address.
     """
 
     def __init__(
@@ -47,10 +49,13 @@ class Carrier(httpx.AsyncBaseTransport):
         client: Callable[[], Awaitable[httpx2.AsyncClient]],
         timeout: httpx2.Timeout,
         caught: list[httpx2.Response] | None,
+        *,
+        has_key: bool,
     ) -> None:
         self._client = client
         self._timeout = timeout
         self._caught = caught
+        self._has_key = has_key
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request; errors of the connection leave as httpx2's."""
@@ -58,7 +63,7 @@ class Carrier(httpx.AsyncBaseTransport):
         sent = client.build_request(
             request.method,
             str(request.url),
-            headers=request.headers.multi_items(),
+            headers=self._headers(request),
             content=await request.aread(),
             timeout=self._timeout,
         )
@@ -68,6 +73,10 @@ class Carrier(httpx.AsyncBaseTransport):
             if response.is_success:
                 return httpx.Response(200, content=_STAND_IN)
         return await _read(response)
+
+    def _headers(self, request: httpx.Request) -> list[tuple[str, str]]:
+        headers = request.headers.multi_items()
+        return [one for one in headers if self._has_key or one[0].lower() != "authorization"]
 
 
 async def _read(response: httpx2.Response) -> httpx.Response:

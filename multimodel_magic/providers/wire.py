@@ -36,6 +36,7 @@ __all__ = [
     "is_json",
     "read",
     "tokens",
+    "word",
 ]
 
 Json: TypeAlias = dict[str, Any]
@@ -47,6 +48,9 @@ as a rule; servers that never send it must not hold the answer back for longer t
 LINGER_S = 0.02
 """How long a complete answer waits for the end of its body. A body read to its end gives its
 connection back to the pool; a socket left open costs no more than this."""
+
+MOST_TOKENS = 1_000_000_000
+"""No context window comes near it: a greater count is none."""
 
 MAX_EVENT_BYTES = 32 * 1024 * 1024
 
@@ -170,11 +174,25 @@ def tokens(usage: Json | None, *path: str) -> int | None:
     --------
     >>> tokens({"details": {"cached": 3}}, "details", "cached"), tokens({}, "details", "cached")
     (3, None)
+    >>> tokens({"n": True}, "n"), tokens({"n": -1}, "n"), tokens({"n": 10**10}, "n")
+    (None, None, None)
     """
     value: object = usage
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None
-    return value if isinstance(value, int) else None
+    # A bool is an int, and a server may send whatever it likes: money is made of this.
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
+
+
+def word(value: object) -> str | None:
+    """Return a name out of an answer, None where it is none; it is shown and kept.
+
+    Examples
+    --------
+    >>> word("m-1"), word(["m-1"]), word(7)
+    ('m-1', None, None)
+    """
+    return value if isinstance(value, str) else None
 
 
 class Reading:
