@@ -1,0 +1,48 @@
+"""Frames of the ledger -> the numbers of `%llm stats`: per model, by group, of the routing.
+
+What counts as what, everywhere here:
+
+- A *success rate* is answered / (answered + failed). What the user interrupted, and what never
+  finished, says nothing of the model; it is counted beside.
+- *Latency* and ttft are those of answers that were not cached: a model that fails at once is not
+  quick. The time that failures cost is `time_lost_s`.
+- *Cost* and tokens are those of every attempt, failed ones included. An unknown cost is counted
+  (`unknown_cost`), never added as 0, and is in no mean.
+- *Percentiles* interpolate linearly (numpy's default). A p95 of fewer than 20 values, a p99 of
+  fewer than 100, is one of the two largest: it is given, and marked as not reliable.
+- *Quality* is what outcomes say (`Ledger.outcomes_frame`); without them there is none.
+"""
+
+from __future__ import annotations
+
+from multimodel_magic.metrics.models import per_model
+from multimodel_magic.metrics.numbers import (
+    RELIABLE_P95_N,
+    RELIABLE_P99_N,
+    student_t_95,
+    wilson,
+)
+from multimodel_magic.metrics.quality import Accuracy, accuracy, quality
+from multimodel_magic.metrics.routing import distribution, fallback_matrix, fallbacks
+from multimodel_magic.metrics.savings import Savings, savings
+from multimodel_magic.metrics.summary import GROUPS, Summary, by, overall
+
+__all__ = [
+    "GROUPS",
+    "RELIABLE_P95_N",
+    "RELIABLE_P99_N",
+    "Accuracy",
+    "Savings",
+    "Summary",
+    "accuracy",
+    "by",
+    "distribution",
+    "fallback_matrix",
+    "fallbacks",
+    "overall",
+    "per_model",
+    "quality",
+    "savings",
+    "student_t_95",
+    "wilson",
+]
