@@ -11,6 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from multimodel_magic.errors import Cancelled
+from multimodel_magic.notebook import extension
 from multimodel_magic.notebook.card import FORMATS, Card, Format, LiveCard
 from multimodel_magic.types import (
     Attempt,
@@ -259,3 +260,55 @@ def test_a_terminal_gets_the_answer_once(
     finally:
         InteractiveShell.clear_instance()
     assert capsys.readouterr().out.count("Hel") == 1
+
+
+ODD = {
+    "response_model": ["x"],
+    "stop_reason": {"a": 1},
+    "provider": ["p"],
+    "model": 5,
+    "latency_s": None,
+    "ttft_s": "soon",
+    "usage": Usage("many", object()),  # type: ignore[arg-type]
+    "cost_usd": "cheap",
+    "error_type": 404,
+    "error": object(),
+    "rank": None,
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_values_of_a_foreign_provider_fail_no_card(stage: Stage, name: str) -> None:
+    for attempt in (ANSWER, FAILED):
+        odd = replace(attempt, **{name: ODD[name]})
+        response = finished("PAID", odd, replace(odd, rank=1))
+        bundle, metadata = Card(response)._repr_mimebundle_()
+        assert "PAID" in bundle["text/plain"]
+        assert "PAID" in bundle["text/html"]
+        json.dumps(metadata)
+        stage.play(stage.card(), TextDelta("PAID"), Finished(response))
+        assert stage.last().startswith("PAID")
+
+
+def test_an_odd_failure_stops_no_call(stage: Stage) -> None:
+    card = stage.card()
+    odd = replace(FAILED, latency_s=None)  # type: ignore[arg-type]
+    with pytest.warns(UserWarning, match="could not be displayed"):
+        stage.play(card, AttemptFailed(odd))
+    stage.play(card, Finished(finished("x")))
+    assert stage.last().startswith("x")
+
+
+def test_a_retirement_is_told_once_a_session(stage: Stage) -> None:
+    told: set[str] = set()
+    for _ in range(2):
+        card = LiveCard(publisher=stage, clock=stage.clock, told=told)
+        stage.play(card, Routed(ROUTE), ASKED, TextDelta("x"), Finished(finished("x")))
+    firsts = [n for n, (_, _, update) in enumerate(stage.shown) if not update]
+    assert all("is retired" in bundle["text/plain"] for bundle, _, _ in stage.shown[: firsts[1]])
+    assert all("is retired" not in str(bundle) for bundle, _, _ in stage.shown[firsts[1] :])
+    assert "is retired" in str(stage.shown[-1][1])
+
+
+def test_there_is_one_list_of_formats() -> None:
+    assert extension.LLMMagics.class_traits()["format"].values == FORMATS

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from multimodel_magic.errors import AllModelsFailed, Cancelled
+from multimodel_magic.errors import AllModelsFailed, AuthenticationFailed, Cancelled
 from multimodel_magic.notebook.receipt import money, notices, receipt, seconds
 from multimodel_magic.types import Attempt, Reason, Request, Response, Route, Usage
 
@@ -148,7 +148,33 @@ def test_a_request_that_was_never_sent_has_a_receipt_too() -> None:
 def test_a_refused_key_is_a_notice_once() -> None:
     refused = replace(FAILED, error_type="AuthenticationFailed", error="set OPENAI_API_KEY")
     response = replace(PLAIN, attempts=(refused, refused, replace(ANSWER, rank=1)))
-    assert notices(response) == ("openai refused the key: set OPENAI_API_KEY",)
+    assert notices(response) == ("openai: set OPENAI_API_KEY",)
+
+
+def test_a_notice_says_nothing_twice() -> None:
+    said = "openai refused the key in OPENAI_API_KEY (401): make a new one"
+    refused = replace(FAILED, error_type="AuthenticationFailed", error=said)
+    answered = replace(PLAIN, attempts=(refused, replace(ANSWER, rank=1)))
+    assert notices(answered) == (said,)
+    skipped = replace(answered, route=replace(ROUTE, notices=(f"x was skipped: {said}",)))
+    assert notices(skipped) == (f"x was skipped: {said}",)
+    failed = replace(answered, attempts=(refused,), error=AuthenticationFailed(said))
+    assert notices(failed) == ()
+
+
+def test_a_missing_key_was_not_refused() -> None:
+    missing = replace(
+        FAILED, error_type="AuthenticationFailed", error="openai: OPENAI_API_KEY is not set"
+    )
+    response = replace(PLAIN, attempts=(missing, replace(ANSWER, rank=1)))
+    assert notices(response) == ("openai: OPENAI_API_KEY is not set",)
+
+
+def test_odd_values_are_unreadable_and_the_rest_stays() -> None:
+    written = clauses(answered(response_model=["x"], cost_usd="cheap"))
+    assert "model unreadable" in written
+    assert "cost unreadable" in written
+    assert "312 → 88 tokens" in written
 
 
 def test_a_retired_models_replacement_is_a_notice() -> None:

@@ -262,3 +262,25 @@ def _once_s(text: str) -> float:
     begun = time.process_time()
     to_html(text)
     return time.process_time() - begun
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "|a" * 120_000 + "\n" + "|-" * 120_000,
+        "|" + "a|" * 3000 + "\n|" + "-|" * 3000 + "\n" + "|x\n" * 3900,
+    ],
+)
+def test_a_huge_table_is_painted_in_time(text: str) -> None:
+    before = time.process_time()
+    to_html(text)
+    growing = GrowingMarkdown()
+    growing.add(text)
+    growing.html()
+    assert time.process_time() - before < 1.5
+
+
+def test_no_code_is_sought_in_a_huge_answer() -> None:
+    before = time.process_time()
+    assert fences("```\nx\n```\n" + "> " * 800_000) == []
+    assert time.process_time() - before < 0.5

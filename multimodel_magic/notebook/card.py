@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from html import escape
-from typing import Any, Literal, Protocol, TypeAlias, get_args
+from typing import Any, Protocol, TypeAlias
 
+from multimodel_magic.notebook import FORMATS, Format, hosting
 from multimodel_magic.notebook.receipt import failure, model_name, notices, receipt, seconds
 from multimodel_magic.notebook.safe_markdown import (
     IGNORED_BY_MATHJAX,
@@ -36,11 +37,7 @@ from multimodel_magic.types import (
     Usage,
 )
 
-__all__ = ["FORMATS", "Card", "Format", "InOutput", "LiveCard", "Publisher", "can_repaint"]
-
-Format: TypeAlias = Literal["auto", "markdown", "code", "json", "text"]
-FORMATS: tuple[Format, ...] = get_args(Format)
-"""What `-f/--format` accepts."""
+__all__ = ["FORMATS", "Card", "Format", "InOutput", "LiveCard", "Publisher"]
 
 _MARKDOWN = frozenset({"auto", "markdown"})
 
@@ -76,18 +73,28 @@ class Card:
     format
         `markdown`, `code` (the fenced code alone), `json` (indented if valid), `text` (as it
         is), or `auto`: json where the whole answer is JSON, else markdown.
+    told
+        Notices of routing that were shown before, and are not shown again.
     """
 
     response: Response
     format: Format = "auto"
+    told: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         """Give the answer, a blank line, then notices and the receipt."""
-        lines = [*(f"! {notice}" for notice in notices(self.response)), receipt(self.response)]
-        return plain("\n\n".join(part for part in (self.response.text, "\n".join(lines)) if part))
+        lines = [*(f"! {notice}" for notice in self._loud()), receipt(self.response)]
+        return plain("\n\n".join(part for part in (self._text(), "\n".join(lines)) if part))
 
     def _repr_html_(self) -> str:
-        return _page(_answer_html(self.response.text, self.format), _footer(self.response))
+        below = [*map(_notice_html, self._loud()), _line_html(receipt(self.response))]
+        return _page(_answer_html(self._text(), self.format), "".join(below))
+
+    def _text(self) -> str:
+        return str(self.response.text or "")
+
+    def _loud(self) -> list[str]:
+        return [notice for notice in notices(self.response) if notice not in self.told]
 
     def _repr_mimebundle_(
         self,
@@ -123,13 +130,6 @@ class InOutput:
             self._handle.update(bundle, raw=True, metadata=metadata)
 
 
-def can_repaint() -> bool:
-    """Say whether an output can be replaced here: in a kernel, not in a terminal."""
-    from IPython.core.getipython import get_ipython
-
-    return hasattr(get_ipython(), "kernel")
-
-
 class LiveCard:
     """Shows a request's events as they come, in one output, repainted at most every 0.1 s.
 
@@ -144,6 +144,9 @@ class LiveCard:
         terminal, whose output cannot be replaced.
     publisher
         Where to show; the cell's output by default.
+    told
+        Notices that the session has shown: they are not shown again, and what is shown here
+        joins them. None shows all.
     clock
         Seconds from anywhere, monotonic.
     """
@@ -154,11 +157,14 @@ class LiveCard:
         *,
         stream: bool = True,
         publisher: Publisher | None = None,
+        told: set[str] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._format: Format = format
-        self._stream = stream and (publisher is not None or can_repaint())
+        self._stream = stream and (publisher is not None or hosting.streaming())
         self._publish = publisher or InOutput()
+        self._told = set[str]() if told is None else told
+        self._told_before = frozenset(self._told)
         self._clock = clock
         self._begun_s = clock()
         # An answer that is whole by then is painted once.
@@ -171,11 +177,17 @@ class LiveCard:
 
     def show(self, event: Event) -> None:
         """Take in one event; repaint if it is time, and always at `Finished`."""
+        try:
+            self._show(event)
+        except Exception as error:  # noqa: BLE001  # a display must not fail a paid call
+            self._break(error)
+
+    def _show(self, event: Event) -> None:
         match event:
             case TextDelta(text):
                 self._take(text)
             case Routed(route):
-                self._said += route.notices
+                self._said += [text for text in route.notices if text not in self._told_before]
             case AttemptStarted():
                 self._begin(event)
             case AttemptFailed(attempt):
@@ -238,7 +250,8 @@ class LiveCard:
         return self._growing.html() if self._format in _MARKDOWN else text_block(text)
 
     def _finish(self, response: Response) -> None:
-        self._put(Card(response, self._format)._repr_mimebundle_)
+        self._put(Card(response, self._format, self._told_before)._repr_mimebundle_)
+        self._told.update(response.route.notices if response.route else ())
 
     def _put(self, bundle_of: Callable[[], tuple[Bundle, Metadata]]) -> None:
         try:
@@ -246,17 +259,16 @@ class LiveCard:
             self._publish(bundle, metadata, update=self._shown)
             self._shown = True
         except Exception as error:  # noqa: BLE001  # a display must not fail a paid call
-            self._broken = True
-            warnings.warn(f"the answer could not be displayed: {error}", stacklevel=2)
+            self._break(error)
+
+    def _break(self, error: Exception) -> None:
+        self._broken = True
+        warnings.warn(f"the answer could not be displayed: {error}", stacklevel=3)
 
 
 def _page(answer: str, below: str) -> str:
     body = f'<div style="{_ANSWER_STYLE}">\n{answer}</div>\n' if answer else ""
     return f'<div class="{IGNORED_BY_MATHJAX}" style="{_CARD_STYLE}">\n{body}{below}</div>'
-
-
-def _footer(response: Response) -> str:
-    return "".join([*map(_notice_html, notices(response)), _line_html(receipt(response))])
 
 
 def _line_html(text: str) -> str:
@@ -306,11 +318,20 @@ def _code_html(text: str) -> str:
 
 
 def _facts(response: Response) -> Metadata:
-    """Gather what a program may want to know of the output, as JSON."""
+    """Gather what a program may want to know of the output; odd values become their text."""
+    try:
+        facts: Metadata = json.loads(json.dumps(_known(response), default=str))
+    except Exception as error:  # noqa: BLE001  # odd values of a foreign provider
+        return {"receipt": receipt(response), "unreadable": type(error).__name__}
+    return facts
+
+
+def _known(response: Response) -> Metadata:
     route = response.route
     return {
         "request_id": response.request_id,
         "receipt": receipt(response),
+        "notices": list(notices(response)),
         "strategy": route.strategy if route else None,
         "route": list(route.models) if route else [],
         "reasons": [_reason(reason) for reason in route.reasons] if route else [],

@@ -18,6 +18,8 @@ from IPython.core.getipython import get_ipython
 from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
 from traitlets.config.configurable import Configurable
 
+from multimodel_magic.notebook import FORMATS
+
 if TYPE_CHECKING:
     from multimodel_magic.notebook.completion import Vocabulary
 
@@ -67,15 +69,13 @@ class LLMMagics(Configurable):
     model = Unicode(
         "", help="The model, alias or role where none is named; empty: the strategy chooses."
     ).tag(config=True)
-    format = Enum(
-        ("auto", "markdown", "code", "json", "text"), "auto", help="How an answer is shown."
-    ).tag(config=True)
+    format = Enum(FORMATS, "auto", help="How an answer is shown.").tag(config=True)
     stream = Bool(True, help="Show the answer while it grows.").tag(config=True)
     max_tokens = Int(
         None, allow_none=True, min=1, help="The longest answer, in tokens; None: the vendor's."
     ).tag(config=True)
     timeout_s = Float(
-        None, allow_none=True, min=0.0, help="The deadline of a request, in seconds; None: 120."
+        None, allow_none=True, min=0.0, help="The deadline of a request, in seconds; None: 600."
     ).tag(config=True)
     store_text = Bool(
         True,

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock
+from markdown_it.rules_block import StateBlock, table
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
@@ -49,6 +49,10 @@ _ENVIRONMENT = re.compile(r"\\begin\{([a-zA-Z]{1,20}\*?)\}")
 _MOST_MARKS, _MOST_LINES_SOUGHT = 20_000, 20_000
 _MOST_MARKS_TOGETHER = 3_000
 _MATH_CHARS, _MATH_LINES, _MOST_FORMULAS = 2_000, 100, 500
+# A table's cell costs ten times a character, and a short row is filled up to the head's width:
+# a row of 120,000 cells took 3.7 s.
+_MOST_CELLS = 20_000
+_UNDER_A_HEAD = re.compile(r"[-:|\s]+")
 _ADDRESS = re.compile(r"://|www\.|@")
 _WORD = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{2,}\s")
 _MARKS = re.compile(r"[\[\]!*_~`<&$\\]")
@@ -58,7 +62,7 @@ _FORMULA_STYLE = "overflow-x:auto;overflow-y:hidden"
 
 def fresh_environment(*, final: bool) -> dict[str, Any]:
     """Make what one parse carries along; `final` as in `safe_markdown.to_html`."""
-    return {"final": final, "marks": 0, "sought": 0, "formulas": 0, "links": 0}
+    return {"final": final, "marks": 0, "sought": 0, "formulas": 0, "links": 0, "cells": 0}
 
 
 @cache
@@ -66,6 +70,7 @@ def parser() -> MarkdownIt:
     """Make the parser, once: CommonMark without raw HTML, with tables and formulas."""
     made = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     made.validateLink = _may_link  # type: ignore[method-assign]  # the documented way
+    made.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
     made.block.ruler.before("fence", "math_block", _math_block, {"alt": _INTERRUPTED_BY_MATH})
     made.inline.ruler.before("escape", "math_inline", _math_inline)
     made.core.ruler.before("inline", "costly_text", _costly_text)
@@ -150,6 +155,27 @@ def _math_block(
     return False
 
 
+def _table(
+    state: StateBlock,
+    start: int,
+    end: int,
+    silent: bool,  # noqa: FBT001  # their signature
+) -> bool:
+    """Take a table out of the markdown unless all its cells are more than any real answer has."""
+    if start + 1 >= end or not _UNDER_A_HEAD.fullmatch(_line(state, start + 1)):
+        return False
+    columns, left = _line(state, start).count("|") + 1, _MOST_CELLS - state.env["cells"]
+    rows = 0
+    while start + rows < end and _line(state, start + rows):
+        rows += 1
+        state.env["sought"] += 1
+        if rows * columns > left or state.env["sought"] > _MOST_LINES_SOUGHT:
+            return False
+    taken = table(state, start, end, silent)
+    state.env["cells"] += rows * columns if taken and not silent else 0
+    return taken
+
+
 def _line(state: StateBlock, number: int) -> str:
     return state.src[state.bMarks[number] + state.tShift[number] : state.eMarks[number]]
 
@@ -176,7 +202,7 @@ def _push_math(state: StateBlock, start: int, end: int) -> bool:
 
 _Environment: TypeAlias = MutableMapping[str, Any]
 """What a parse carries along: `final`, and counts: `marks`, lines `sought` for a formula's end,
-`formulas` and open `links`."""
+`formulas`, `cells` and open `links`."""
 
 
 @dataclass(frozen=True, slots=True)

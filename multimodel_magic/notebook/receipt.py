@@ -8,7 +8,7 @@ One grammar for the card, `%llm last`, tests and terminals.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import groupby
 
@@ -39,7 +39,8 @@ def receipt(response: Response) -> str:
     -------
     str
         The clauses in DESIGN.md 7's order; those that there is nothing to say of are left out.
-        What is unknown says so, what is estimated says `about`.
+        What is unknown says so, what is estimated says `about`. Never raises: what a provider
+        of somebody else's filled with odd values reads `... unreadable`.
 
     Examples
     --------
@@ -60,13 +61,29 @@ def notices(response: Response) -> tuple[str, ...]:
     >>> notices(Response(Request("Hi"), "Hello"))
     ()
     """
-    replaced = response.route.notices if response.route else ()
-    refused = {
-        f"{attempt.provider} refused the key: {attempt.error}": None
-        for attempt in response.attempts
-        if attempt.error_type == "AuthenticationFailed"
-    }
-    return (*replaced, *refused)
+    said = [*_read("notices", _route_notices, response)]
+    elsewhere = " ".join(_read("error", _error, response))
+    for refused in _read("refused keys", _refused_keys, response):
+        if not any(refused in text for text in (*said, elsewhere)):
+            said.append(refused)
+    return tuple(said)
+
+
+def _route_notices(response: Response) -> Iterable[str]:
+    return response.route.notices if response.route else ()
+
+
+def _error(response: Response) -> Iterable[str]:
+    """Give the error of the whole request, which the cell ends with anyway."""
+    return () if response.error is None else (" ".join(str(response.error).split()),)
+
+
+def _refused_keys(response: Response) -> Iterator[str]:
+    for attempt in response.attempts:
+        if attempt.error_type == "AuthenticationFailed":
+            said = " ".join(str(attempt.error).split())
+            # Our providers' errors say whose key it is, and whether there was one at all.
+            yield said if str(attempt.provider) in said else f"{attempt.provider}: {said}"
 
 
 def money(cost_usd: Decimal | None, *, about: bool = False) -> str:
@@ -120,6 +137,7 @@ def model_name(provider: str, model: str) -> str:
     >>> model_name("anthropic", "claude-haiku-5-5"), model_name("ollama", "gpt-oss:20b")
     ('claude-haiku-5-5', 'ollama:gpt-oss:20b')
     """
+    provider, model = str(provider), str(model)
     says = _SAYS_ITS_PROVIDER.get(provider)
     return model if says and says.match(model) else f"{provider}:{model}"
 
@@ -136,16 +154,25 @@ def failure(attempt: Attempt) -> str:
 
 
 def _clauses(response: Response) -> Iterator[str]:
-    yield from _who(response)
-    yield response.route.why if response.route else ""
-    yield _latency(response)
-    if response.attempts:
-        yield _tokens(response.usage)
-        yield _cost(response)
-    yield "cached" if response.cached else ""
-    yield _ending(response)
-    yield _retried(response)
-    yield from (f"fell back from {_failed(group)}" for group in _models(response.fell_back_from))
+    for name, clause in _GRAMMAR.items():
+        yield from _read(name, clause, response)
+
+
+def _read(
+    name: str, clause: Callable[[Response], Iterable[str]], response: Response
+) -> Iterable[str]:
+    try:
+        return [str(text) for text in clause(response)]
+    except Exception:  # noqa: BLE001  # odd values of a foreign provider fail no paid answer
+        return [f"{name} unreadable"]
+
+
+def _why(response: Response) -> Iterable[str]:
+    return [response.route.why if response.route else ""]
+
+
+def _fell_back(response: Response) -> Iterable[str]:
+    return [f"fell back from {_failed(group)}" for group in _models(response.fell_back_from)]
 
 
 def _who(response: Response) -> Iterator[str]:
@@ -172,14 +199,17 @@ def _served_by(attempt: Attempt) -> str:
     return f"answered as {attempt.response_model}"
 
 
-def _latency(response: Response) -> str:
+def _latency(response: Response) -> Iterable[str]:
     ttft_s = response.ttft_s if response.request.stream else None
-    if ttft_s is None:
-        return seconds(response.latency_s)
-    return f"{seconds(response.latency_s)} ({seconds(ttft_s)} to first token)"
+    first = "" if ttft_s is None else f" ({seconds(ttft_s)} to first token)"
+    return [f"{seconds(response.latency_s)}{first}"]
 
 
-def _tokens(usage: Usage) -> str:
+def _tokens(response: Response) -> Iterable[str]:
+    return [_flow(response.usage)] if response.attempts else []
+
+
+def _flow(usage: Usage) -> str:
     if usage.input_tokens is None and usage.output_tokens is None:
         return "tokens unknown"
     cached = f" ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else ""
@@ -192,30 +222,36 @@ def _count(tokens: int | None) -> str:
     return "?" if tokens is None else f"{tokens:,}"
 
 
-def _cost(response: Response) -> str:
+def _cost(response: Response) -> Iterable[str]:
+    if not response.attempts:
+        return []
     guessed = (a.usage.estimated or a.price_source == "catalogue-loose" for a in response.attempts)
-    return money(response.cost_usd, about=any(guessed))
+    return [money(response.cost_usd, about=any(guessed))]
 
 
-def _ending(response: Response) -> str:
+def _cached(response: Response) -> Iterable[str]:
+    return ["cached" if response.cached else ""]
+
+
+def _ending(response: Response) -> Iterable[str]:
     if _interrupted(response):
-        return "interrupted"
+        return ["interrupted"]
     stop = response.stop_reason
-    return f"stopped: {stop}" if response.succeeded and stop and stop not in _WHOLE else ""
+    return [f"stopped: {stop}"] if response.succeeded and stop and stop not in _WHOLE else []
 
 
 def _interrupted(response: Response) -> bool:
     return type(response.error).__name__ in {"Cancelled", "KeyboardInterrupt"}
 
 
-def _retried(response: Response) -> str:
+def _retried(response: Response) -> Iterable[str]:
     """Count the retries of the model that answered: its failures before."""
     answer = response.answered_by
     failed = [a for a in response.attempts if answer and a.rank == answer.rank and not a.succeeded]
     if not failed:
-        return ""
+        return []
     times = "once" if len(failed) == 1 else f"{len(failed)} times"
-    return f"retried {times} ({', '.join(_reasons(failed))})"
+    return [f"retried {times} ({', '.join(_reasons(failed))})"]
 
 
 def _models(attempts: Iterable[Attempt]) -> Iterator[list[Attempt]]:
@@ -233,3 +269,17 @@ def _reasons(attempts: list[Attempt]) -> list[str]:
     """Give each kind of failure once, in words: `RateLimited` reads `rate limited`."""
     kinds = dict.fromkeys(attempt.error_type or "answered" for attempt in attempts)
     return [re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind).lower() for kind in kinds]
+
+
+_GRAMMAR: Mapping[str, Callable[[Response], Iterable[str]]] = {
+    "model": _who,
+    "why": _why,
+    "latency": _latency,
+    "tokens": _tokens,
+    "cost": _cost,
+    "cache": _cached,
+    "ending": _ending,
+    "retries": _retried,
+    "fallback": _fell_back,
+}
+"""The receipt's clauses in order, each under the word for what is unreadable in it."""

@@ -97,15 +97,19 @@ def to_html(markdown: str, *, final: bool = True) -> str:
     '<p>&lt;script&gt;x&lt;/script&gt; <strong>b</strong></p>'
     """
     text = plain(markdown)
-    if len(text) > _MOST_CHARS or text.count("\n") > _MOST_LINES:
+    if _costs_too_much(text):
         return text_block(text)
     from multimodel_magic.notebook.markdown_rules import fresh_environment, parser
 
     return str(parser().render(text, fresh_environment(final=final)))
 
 
+def _costs_too_much(text: str) -> bool:
+    return len(text) > _MOST_CHARS or text.count("\n") > _MOST_LINES
+
+
 def fences(markdown: str) -> list[tuple[str, str]]:
-    r"""List the fenced code of a model's markdown as `(language, code)`.
+    r"""List the fenced code of a model's markdown as `(language, code)`; none of a huge text.
 
     Examples
     --------
@@ -114,7 +118,10 @@ def fences(markdown: str) -> list[tuple[str, str]]:
     """
     from multimodel_magic.notebook.markdown_rules import fresh_environment, parser
 
-    tokens = parser().parse(plain(markdown), fresh_environment(final=True))
+    text = plain(markdown)
+    if _costs_too_much(text):
+        return []
+    tokens = parser().parse(text, fresh_environment(final=True))
     return [(language_of(token), token.content) for token in tokens if token.type == "fence"]
 
 
@@ -149,7 +156,7 @@ class GrowingMarkdown:
     def html(self) -> str:
         """Render everything so far."""
         tail = plain(self._tail)
-        if len(tail) > _MOST_CHARS or tail.count("\n") > _MOST_LINES:
+        if _costs_too_much(tail):
             return "".join([*self._settled, text_block(tail)])
         from multimodel_magic.notebook.markdown_rules import fresh_environment, parser
 
