@@ -324,7 +324,7 @@ async def test_without_a_budget_what_is_spent_is_known_all_the_same():
 
 
 def _hedging(a, b=None, **more):
-    client = make_client(a, b, clock=None, **more)
+    client = make_client(a, b, clock=RealClock(), **more)
     for provider in client.providers.values():
         provider._sleep = asyncio.sleep
     return client
@@ -349,6 +349,15 @@ async def test_the_first_model_may_still_win_and_no_text_is_mixed():
     response = events[-1].response
     assert (response.model, response.text, response.fallback_used) == ("m", "ok", False)
     assert "".join(e.text for e in events if isinstance(e, TextDelta)) == "ok"
+
+
+async def test_a_hedge_by_p95_begins_once_enough_times_are_known():
+    plays = [*[OK] * 20, [Wait(60), *OK]]
+    client = _hedging({"m": plays, "n": [OK]}, patience=Patience(hedge="p95"))
+    models = [
+        (await client.generate(Request("Hi", models=("a:m", "a:n")))).model for _ in range(21)
+    ]
+    assert models == ["m"] * 20 + ["n"]
 
 
 async def test_a_quick_model_is_not_hedged():
