@@ -87,10 +87,9 @@ class OpenAIProvider(Remote):
             if foreign:
                 # What the environment holds for OpenAI alone: OPENAI_ORG_ID, OPENAI_PROJECT_ID,
                 # and the headers of OPENAI_CUSTOM_HEADERS, which no argument keeps away.
-                unsent = ["OpenAI-Organization", "OpenAI-Project"]
-                unsent += [] if place.secret else ["Authorization"]
-                left_out: dict[str, Any] = dict.fromkeys(unsent, openai.Omit())
-                sdk._custom_headers = left_out  # noqa: SLF001
+                names = ("OpenAI-Organization", "OpenAI-Project")
+                unsent: dict[str, Any] = dict.fromkeys(names, openai.Omit())
+                sdk._custom_headers = unsent  # noqa: SLF001
             return sdk
 
         return await self._pools.sdk((place.secret, place.url), make)
@@ -105,7 +104,7 @@ class OpenAIProvider(Remote):
             "/chat/completions" if chat else "/responses",
             cast_to=httpx2.Response,
             body=self._chat(place, request) if chat else _responses(place.model, request),
-            options={"timeout": self._patience(request)},
+            options={"timeout": self._patience(request), "headers": _authorization(place)},
             stream=True,  # the body is left to us to read
             stream_cls=openai.AsyncStream[Any],
         )
@@ -126,7 +125,7 @@ class OpenAIProvider(Remote):
 
     async def _list(self, place: Place) -> list[str]:
         sdk = await self._sdk(place)
-        return [model.id async for model in sdk.models.list()]
+        return [model.id async for model in sdk.models.list(extra_headers=_authorization(place))]
 
     def _reading(self, place: Place) -> Reading:
         return Completion(place) if self.api == "chat" else ResponseObject(place)
@@ -141,6 +140,13 @@ class OpenAIProvider(Remote):
         import openai
 
         return (openai.OpenAIError,)
+
+
+def _authorization(place: Place) -> dict[str, openai.Omit]:
+    """Return what keeps the SDK from sending `Bearer none` where there is no key."""
+    import openai
+
+    return {} if place.secret else {"Authorization": openai.Omit()}
 
 
 def _responses(model: str, request: Request) -> Json:

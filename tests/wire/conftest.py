@@ -98,7 +98,9 @@ class Wire:
     path = ""
     content_type = b"text/event-stream"
 
-    def provider(self, url: str, *, timeout: float | None = 5.0, **given: Any) -> Remote:
+    def provider(
+        self, url: str, *, timeout: float | None = 5.0, key: str = CANARY, **given: Any
+    ) -> Remote:
         raise NotImplementedError
 
     def start(self) -> list[bytes]:
@@ -130,8 +132,10 @@ class Anthropic(Wire):
     name = "anthropic"
     length = "max_tokens"
 
-    def provider(self, url: str, *, timeout: float | None = 5.0, **given: Any) -> Remote:
-        return AnthropicProvider(base_url=url, api_key=CANARY, timeout=timeout, **given)
+    def provider(
+        self, url: str, *, timeout: float | None = 5.0, key: str = CANARY, **given: Any
+    ) -> Remote:
+        return AnthropicProvider(base_url=url, api_key=key, timeout=timeout, **given)
 
     def start(self) -> list[bytes]:
         usage = {"input_tokens": 20, "cache_read_input_tokens": 4, "output_tokens": 1}
@@ -159,8 +163,10 @@ class Anthropic(Wire):
 class Chat(Wire):
     name = "chat"
 
-    def provider(self, url: str, *, timeout: float | None = 5.0, **given: Any) -> Remote:
-        return OpenAIProvider(base_url=f"{url}/v1", api_key=CANARY, timeout=timeout, **given)
+    def provider(
+        self, url: str, *, timeout: float | None = 5.0, key: str = CANARY, **given: Any
+    ) -> Remote:
+        return OpenAIProvider(base_url=f"{url}/v1", api_key=key, timeout=timeout, **given)
 
     def chunk(self, delta: dict[str, Any], reason: str | None = None, **more: Any) -> bytes:
         choices = [{"index": 0, "delta": delta, "finish_reason": reason}]
@@ -193,9 +199,11 @@ class Responses(Wire):
     name = "responses"
     length = "max_output_tokens"
 
-    def provider(self, url: str, *, timeout: float | None = 5.0, **given: Any) -> Remote:
+    def provider(
+        self, url: str, *, timeout: float | None = 5.0, key: str = CANARY, **given: Any
+    ) -> Remote:
         return OpenAIProvider(
-            base_url=f"{url}/v1", api_key=CANARY, timeout=timeout, api="responses", **given
+            base_url=f"{url}/v1", api_key=key, timeout=timeout, api="responses", **given
         )
 
     def prompt_of(self, body: dict[str, Any]) -> str:
@@ -235,8 +243,10 @@ class Ollama(Wire):
     name = "ollama"
     content_type = b"application/x-ndjson"
 
-    def provider(self, url: str, *, timeout: float | None = 5.0, **given: Any) -> Remote:
-        return OllamaProvider(base_url=url, api_key=CANARY, timeout=timeout, **given)
+    def provider(
+        self, url: str, *, timeout: float | None = 5.0, key: str = CANARY, **given: Any
+    ) -> Remote:
+        return OllamaProvider(base_url=url, api_key=key, timeout=timeout, **given)
 
     def line(self, text: str, **more: Any) -> bytes:
         message = {"role": "assistant", "content": text}
