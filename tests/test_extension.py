@@ -86,6 +86,7 @@ def state(shell):
         "transformers": list(shell.input_transformers_cleanup),
         "matchers": list(shell.Completer.custom_matchers),
         "configurables": list(shell.configurables),
+        "hook": shell.display_trap.hook,
         "formatters": (dict(formatter.deferred_printers), dict(formatter.type_printers)),
     }
 
@@ -170,6 +171,17 @@ def test_a_response_as_a_cells_value_is_shown_by_the_backend(shell):
     response = Response(Request("p"), "text")
     assert shell.display_formatter.format(response) == ({}, {})
     assert extension.settings(shell).backend.shown == [response]
+
+
+def test_a_terminal_shows_no_empty_out_prompt(shell, capsys):
+    response = Response(Request("p"), "text")
+    shell.user_ns["r"] = response
+    assert value(shell, "r") is response
+    assert capsys.readouterr().out == ""
+    assert extension.settings(shell).backend.shown == [response]
+    assert shell.user_ns["_"] is response
+    assert value(shell, "1 + 1") == 2
+    assert "Out[" in capsys.readouterr().out
 
 
 def test_a_terminal_waits_for_the_cells_end(shell):

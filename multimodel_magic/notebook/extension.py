@@ -242,6 +242,26 @@ def show_response(response: object) -> None:
     settings().backend.show_response(response)
 
 
+def _without_prompt(hook: Any) -> Callable[..., None]:  # noqa: ANN401 - IPython's DisplayHook
+    """Let a terminal show a response without `Out[2]:`.
+
+    IPython writes that prompt before it asks our formatter, which leaves nothing to put behind it.
+    """
+
+    def show(result: object = None) -> None:
+        types = sys.modules.get(_RESPONSE[0])
+        if types is None or not isinstance(result, types.Response) or hook.quiet():
+            hook(result)
+            return
+        hook.check_for_underscore()
+        hook.compute_format_data(result)  # displays it
+        hook.update_user_ns(result)
+        hook.fill_exec_result(result)
+
+    show.around = hook  # type: ignore[attr-defined]
+    return show
+
+
 # --- loading and unloading
 
 
@@ -254,6 +274,8 @@ def load_ipython_extension(shell: Shell) -> None:
     shell.input_transformers_cleanup.insert(0, transform)
     shell.Completer.custom_matchers.append(matcher)
     shell.display_formatter.ipython_display_formatter.for_type_by_name(*_RESPONSE, show_response)
+    if getattr(shell, "kernel", None) is None:
+        shell.display_trap.hook = _without_prompt(shell.display_trap.hook)
 
 
 def unload_ipython_extension(shell: Shell) -> None:
@@ -266,6 +288,7 @@ def unload_ipython_extension(shell: Shell) -> None:
     _discard(shell.input_transformers_cleanup, transform)
     _discard(shell.Completer.custom_matchers, matcher)
     shell.display_formatter.ipython_display_formatter.pop(".".join(_RESPONSE), None)
+    shell.display_trap.hook = getattr(shell.display_trap.hook, "around", shell.display_trap.hook)
     for found in [c for c in shell.configurables if isinstance(c, LLMMagics)]:
         shell.configurables.remove(found)
 
