@@ -226,6 +226,15 @@ def test_parts_beside_the_environment_may_be_shown():
     assert interpolate("{{d | length}}", {"d": {"k": os.environ}}) == "1"
 
 
+def test_a_field_that_is_not_shown_may_hold_anything():
+    @dataclasses.dataclass
+    class Job:
+        name: str
+        call: object = dataclasses.field(repr=False)
+
+    assert "Job(name='n')" in interpolate("{{v}}", {"v": Job("n", print)})
+
+
 def test_a_big_frame_is_looked_through_as_far_as_it_is_shown():
     frame = pd.DataFrame({"n": range(3_000_000)})
     frame["o"] = frame.n.astype(object)

@@ -114,7 +114,8 @@ def _parts(value: Value, most_rows: int | None) -> Iterator[tuple[Value, Value]]
         yield from (("_mapping", part) for part in [getattr(value, "_mapping", None)] if part)
         yield from enumerate(value)
     elif is_dataclass(value):
-        yield from ((field.name, getattr(value, field.name, None)) for field in fields(value))
+        shown = (field.name for field in fields(value) if field.repr)
+        yield from ((name, getattr(value, name, None)) for name in shown)
 
 
 def _cells(frame: Value, most_rows: int | None) -> Iterator[tuple[Value, Value]]:
