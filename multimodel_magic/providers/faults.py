@@ -160,7 +160,7 @@ def _words_of_text(body: str | bytes) -> tuple[str, str]:
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
     try:
         return error_words(json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         # A proxy's HTML page says nothing to a user; its status does.
         return ("", "") if text.lstrip().startswith("<") else (text, text)
 

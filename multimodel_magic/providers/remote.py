@@ -322,7 +322,8 @@ class Remote:
 
         strangers = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError)
         # The SDKs let errors of their own parsing through: Unicode, JSON, and AttributeErrors.
-        return (*self._sdk_errors(), *strangers, OSError, ValueError, TypeError, AttributeError)
+        parsing = (ValueError, TypeError, AttributeError, RecursionError)
+        return (*self._sdk_errors(), *strangers, OSError, *parsing)
 
 
 def turns(request: Request, *, system: bool) -> list[Json]:

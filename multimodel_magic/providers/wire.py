@@ -70,8 +70,9 @@ EXPLAINS_SILENCE = frozenset(
 )
 """Stop reasons with which an answer may be empty."""
 
-WRONG_SHAPE = (ValueError, TypeError, KeyError, AttributeError, IndexError)
-"""What reading something that is no answer raises; JSON and Unicode errors are ValueErrors."""
+WRONG_SHAPE = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
+"""What reading something that is no answer raises; JSON and Unicode errors are ValueErrors, and
+JSON of 100,000 brackets is a RecursionError."""
 
 
 class Frames(Protocol):
