@@ -65,6 +65,12 @@ def test_a_retry_after_that_is_no_time_is_unknown(raw: str) -> None:
     assert classify(429, "", {"retry-after": raw}).retry_after_s is None
 
 
+@pytest.mark.parametrize("status", [302, 408, 425, 429, 500, 503, 529, 999])
+def test_a_wait_of_more_than_a_minute_goes_to_the_next_model(status: int) -> None:
+    assert classify(status, "", {"retry-after": "60"}).error is not errors.QuotaExceeded
+    assert classify(status, "", {"retry-after": "61"}).error is errors.QuotaExceeded
+
+
 def test_the_message_names_the_variable_and_not_the_key() -> None:
     secret = Secret("sk-canary-0123456789abcdef")
     place = Place("anthropic", "m", key_name="ANTHROPIC_API_KEY", secret=secret)

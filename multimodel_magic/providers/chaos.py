@@ -206,6 +206,11 @@ class ChaosProvider:
         """Say what the wrapped provider says."""
         return self._provider.unusable()
 
+    async def warm(self) -> None:
+        """Import what the wrapped provider needs."""
+        if (warm := getattr(self._provider, "warm", None)) is not None:
+            await warm()
+
     async def models(self) -> tuple[str, ...]:
         """List the wrapped provider's models."""
         return await self._provider.models()

@@ -38,8 +38,8 @@ from multimodel_magic.providers.keys import Secret
 __all__ = ["Place", "Rule", "Verdict", "classify", "fault", "from_body", "rule", "scrub"]
 
 LONG_WAIT_S = 60.0
-"""A longer Retry-After counts as a spent quota, be the status 429 or 5xx: another model answers
-sooner."""
+"""A longer Retry-After counts as a spent quota, whatever can be asked again: another model
+answers sooner."""
 
 NO_KEY = Secret("")
 
@@ -217,7 +217,7 @@ def classify(
     told, said = error_words(body)
     wait_s = retry_after_s(headers or {})
     error = next(rule.error for rule in (*rules, *RULES) if rule.fits(status, said))
-    if error in {RateLimited, Overloaded} and wait_s is not None and wait_s > LONG_WAIT_S:
+    if issubclass(error, Retryable) and wait_s is not None and wait_s > LONG_WAIT_S:
         error = QuotaExceeded
     return Verdict(error, wait_s, told)
 
@@ -238,7 +238,7 @@ _LINES: dict[type[MultimodelError], str] = {
 }
 
 _DOWN = "{server} has trouble of its own and asks for a long wait ({status}{wait})"
-"""For the spent quota that is none: a 5xx with a Retry-After beyond `LONG_WAIT_S`."""
+"""For the spent quota that is none: a Retry-After beyond `LONG_WAIT_S` with a 5xx or 408."""
 
 
 def fault(
@@ -246,7 +246,7 @@ def fault(
 ) -> MultimodelError:
     """Make the error for an answer of failure, message and all."""
     verdict = classify(status, body, headers, rules=place.rules)
-    is_down = verdict.error is QuotaExceeded and status >= 500  # noqa: PLR2004 - 5xx
+    is_down = verdict.error is QuotaExceeded and status not in {400, 429}
     line = (_DOWN if is_down else _LINES[verdict.error]).format(
         provider=place.provider,
         server=place.server,

@@ -28,6 +28,7 @@ from multimodel_magic.errors import (
     did_you_mean,
 )
 from multimodel_magic.providers.llamacpp import Chunk, Setup, chunks, loading
+from multimodel_magic.providers.owned import refuse_owned
 from multimodel_magic.types import (
     Option,
     ProviderEvent,
@@ -141,6 +142,7 @@ class LocalProvider:
             raise ModelNotFound(f"{self._name} has only {self._model!r}, not {model!r}{near}")
         if (why := self.unusable()) is not None:
             raise ProviderMissing(why)
+        refuse_owned(self._name, request)
         setup = Setup(self._found or Path(), *self._sizes)
         async with aclosing(loading(setup)) as notices:
             async for notice in notices:

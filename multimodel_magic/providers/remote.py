@@ -23,12 +23,12 @@ from multimodel_magic.errors import (
     MultimodelError,
     ProviderMissing,
     TimedOut,
-    UsageError,
 )
 from multimodel_magic.providers.faults import Place, Rule, fault
 from multimodel_magic.providers.http import Pools, address_fault, origin, patience, tls
 from multimodel_magic.providers.hush import hush_libraries, hush_logs, hushed, scrub
 from multimodel_magic.providers.keys import Secret, setting
+from multimodel_magic.providers.owned import refuse_owned
 from multimodel_magic.providers.rates import rate_hint
 from multimodel_magic.providers.wire import Frames, Json, Reading, read
 from multimodel_magic.types import ProviderEvent, Request
@@ -40,10 +40,6 @@ __all__ = ["Remote"]
 
 LIST_S = 2.0
 """How long a list of models may take: it is looked at, not waited for."""
-
-OWNED = frozenset({"input", "instructions", "messages", "model", "prompt", "stream", "system"})
-"""What no option may replace, on any wire: another model would be billed at the wrong price, and
-the prompt or the system text would be lost."""
 
 NO_KEY = Secret("")
 
@@ -178,7 +174,7 @@ class Remote:
         before = _handled()
         place = self._place(model)
         self._require(place)
-        self._refuse_owned(request)
+        refuse_owned(self.name, request)
         reading = self._reading(place)
         try:
             response = await self._send(place, request)
@@ -276,15 +272,6 @@ class Remote:
             raise AuthenticationFailed(f"{self.name}: {why}")
         self.prepare()
         hush_logs(place.secret)
-
-    def _refuse_owned(self, request: Request) -> None:
-        # Servers written in Go take field names in any case.
-        for name in request.options:
-            if name.casefold() in OWNED:
-                raise UsageError(
-                    f"{self.name}: {name!r} is no option: "
-                    f"the request has its own model, prompt, system text and stream"
-                )
 
     def _missing(self) -> str | None:
         """Say which package is not there; looking costs 0.1 ms, until it is found."""
