@@ -171,6 +171,7 @@ def raw_contestants(base: str) -> dict[str, Contestant]:
 def our_contestants(base: str, ledger: Ledger) -> dict[str, Contestant]:
     """Return our client with routing, the ledger and a fallback armed."""
     from multimodel_magic import AnthropicProvider, OpenAIProvider, UnifiedLLMClient
+    from multimodel_magic.limits.breaker import Breakers
     from multimodel_magic.types import Request, TextDelta
 
     providers = {
@@ -178,6 +179,8 @@ def our_contestants(base: str, ledger: Ledger) -> dict[str, Contestant]:
         "anthropic": AnthropicProvider(base_url=base, api_key="none"),
     }
     client = UnifiedLLMClient(providers, ledger=ledger)
+    # A model that always fails would rest after a few calls, and no fallback fire any more.
+    client.breakers = Breakers(failures=10**9, of=10**9)
 
     async def stream(model: str) -> str:
         request = Request("Say something.", models=(model,), fallbacks=("anthropic:n16",))

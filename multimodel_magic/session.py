@@ -17,6 +17,7 @@ from multimodel_magic.errors import ConfigError
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.limits import Patience
 from multimodel_magic.types import (
+    MAIN_THREAD,
     Message,
     Option,
     Provider,
@@ -38,8 +39,6 @@ _log = logging.getLogger("multimodel_magic.session")
 
 HISTORY_KEPT = 1000
 """How many responses a session keeps in memory; the ledger keeps all."""
-
-MAIN_THREAD = "main"
 
 
 class _Late(Mapping[str, Strategy]):
@@ -301,20 +300,34 @@ class Session:
         self.threads[thread or MAIN_THREAD] = (*response.request.history, *said)
 
     def reset(self) -> None:
-        """Forget conversations and history; the ledger keeps its rows."""
+        """Forget conversations, history, refused keys and breakers; the ledger keeps its rows."""
+        self.client.forgive()
         self.threads.clear()
         self.history.clear()
 
     # --- books
 
+    def begin(self, request_id: str, so_far: Callable[[], Response]) -> None:
+        """Have the ledger keep a request under way, should the kernel die (the client calls this).
+
+        Parameters
+        ----------
+        request_id
+            The request's id.
+        so_far
+            Returns the response as it stands; called in the ledger's thread.
+        """
+        self.ledger.begin(request_id, lambda: self._labelled(so_far()))
+
     def record(self, response: Response) -> None:
         """Keep a finished request in the history and the ledger (the client calls this)."""
-        request = response.request
-        ours = {"session": self.id} | ({"config": self._config_hash} if self.config else {})
-        labelled = replace(request, labels={**ours, **request.labels})
-        response = replace(response, request=labelled)
+        response = self._labelled(response)
         self.history.append(response)
         self.ledger.record(response)
+
+    def _labelled(self, response: Response) -> Response:
+        ours = {"session": self.id} | ({"config": self._config_hash} if self.config else {})
+        return response.labelled({**ours, **response.request.labels})
 
     @property
     def last(self) -> Response | None:

@@ -55,5 +55,5 @@ def _lint(session: Session, config: RoutingConfig) -> Table:
     findings = routing.lint(config, session.client.catalogue)
     rows = tuple((str(one.line or ""), one.path, one.what) for one in findings)
     if not rows:
-        return Table("Checked", (), ((config.source.name, "fine"),), "no doubts")
+        return Table("Checked", (), ((f"{config.source.name}: fine",),), "no doubts")
     return Table(f"{config.source.name}: valid, with doubts", ("line", "where", "what"), rows)

@@ -65,6 +65,10 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     "attempts": Subcommand("this session's attempts, failed ones included, as a DataFrame"),
     "stats": Subcommand("success, latency and cost by model"),
     "ab": Subcommand("an experiment's arms, with intervals", "[NAME]", r"|[\w.-]+"),
+    "budget": Subcommand(
+        "what may be spent, and what was", "[[SPAN] $N|off]", r"|off|(\S+\s+)?\$?[\d.]+"
+    ),
+    "chaos": Subcommand("rehearse faults", "[NAME=SPEC|off]", r"|off|[^=\s]+=\S+(\s+[^=\s]+=\S+)*"),
     "config": Subcommand(
         "the routing configuration, shown, checked or taken into use",
         "[check|use FILE]",

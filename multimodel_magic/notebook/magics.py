@@ -25,10 +25,12 @@ from multimodel_magic.notebook.card import Card, Format, LiveCard
 from multimodel_magic.notebook.completion import Vocabulary
 from multimodel_magic.notebook.declaration import manual
 from multimodel_magic.notebook.extension import LLMMagics, settings
+from multimodel_magic.notebook.guards import budget, chaos
 from multimodel_magic.notebook.options import (
     Options,
     parse_cell,
     parse_line,
+    prompt_of,
     request_from,
     system_of,
     with_defaults,
@@ -93,6 +95,8 @@ class Magics:
         self._ledger_named = ""
         self._shown: tuple[str, int] | None = None
         self._served: Served = {}
+        self._told: set[str] = set()
+        """Notices that were shown already: each is loud once."""
 
     @property
     def session(self) -> Session:
@@ -168,22 +172,25 @@ class Magics:
             print(said)  # noqa: T201 - a notice in the cell
 
     def _prepared(self, options: Options, body: str, namespace: Namespace) -> Asked:
-        # IPython ends every cell with a line feed that nobody typed.
-        prompt = body.removesuffix("\n")
+        prompt = prompt_of(body)
         if not prompt.strip():
             raise UsageError("the prompt is empty: write it below the %%llm line")
+        system = system_of(options, namespace)
         if not options.raw:
             prompt = interpolate(prompt, namespace)
+            typed = system is not None and system == options.system  # not a variable's value
+            system = interpolate(system, namespace) if system is not None and typed else system
         request = request_from(
             options,
             prompt,
-            system=system_of(options, namespace),
+            system=system,
             history=self.session.thread(options.thread) if options.thread else (),
             labels=hosting.labels(self._shell),
         )
         # The wire always streams: what is shown is another matter, and an interrupt keeps the text.
         request = replace(request, stream=True)
-        card = None if options.quiet else LiveCard(_format(options), stream=bool(options.stream))
+        stream = bool(options.stream)
+        card = None if options.quiet else LiveCard(_format(options), stream=stream, told=self._told)
         return Asked(options, request, card)
 
     def _value(self, asked: Asked) -> object:
@@ -317,6 +324,8 @@ SUBCOMMANDS: dict[str, Callable[[Magics, Options], object]] = {
     "attempts": lambda magics, _: magics.session.attempts,
     "stats": lambda magics, _: reports.stats(magics.session),
     "ab": _ab,
+    "budget": lambda magics, options: budget(magics.session, options.arguments),
+    "chaos": lambda magics, options: chaos(magics.session, options.arguments),
     "config": _config,
     "history": lambda magics, _: reports.history(magics.session),
     "reset": _reset,

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from multimodel_magic.errors import MultimodelError, UsageError
+from multimodel_magic.notebook.guards import guards
 from multimodel_magic.notebook.receipt import money, receipt, seconds
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.session import Session
@@ -50,6 +51,7 @@ def status(session: Session, unusable: Mapping[str, str]) -> Report:
     return Report(
         (
             Table("multimodel_magic", (), tuple(facts), "%llm help shows what there is to type"),
+            *guards(session),
             _providers(session, unusable),
             _roles(session, unusable),
         )

@@ -325,3 +325,38 @@ def test_the_first_interrupt_of_a_kernel_leaves_a_row(bare_environment):
         assert fresh.value("multimodel_magic.llm.df.status.iloc[-1]") == "interrupted"
     finally:
         stopped(fresh)
+
+
+def test_a_budget_is_set_shown_and_lifted(kernel):
+    assert "$0.50" in kernel.run("%llm budget $0.50").text
+    assert "$2.00" in kernel.run("%llm budget day 2").text
+    assert kernel.run("%%llm scripted:echo\nfree models pass").status == "ok"
+    assert kernel.run("%llm budget off").text.count("none") == 3
+    assert "call|session|day" in kernel.run("%llm budget week $1").traceback[0]
+
+
+def test_chaos_is_rehearsed_loudly_and_ends(kernel):
+    kernel.run("%llm chaos scripted:echo=529")
+    try:
+        ran = kernel.run("%%llm scripted:echo --retries 0 --fallback scripted:answers\nHello")
+        assert "chaos" in ran.text
+        assert "fell back from scripted:echo" in ran.text
+        assert "Chaos is on" in kernel.run("%llm").text
+    finally:
+        assert "no faults" in kernel.run("%llm chaos off").text
+    assert ran.facts["fallback_used"] is True
+
+
+def test_names_in_the_standing_instruction_are_replaced_too(kernel):
+    kernel.run("tone = 'terse'; rules = 'Be {{tone}}.'")
+    kernel.run("%%llm a << scripted:echo --quiet -S 'Be {{tone}}.'\nHello")
+    assert kernel.value("a.request.system") == "Be terse."
+    kernel.run("%%llm a << scripted:echo --quiet -S @rules\nHello")
+    assert kernel.value("a.request.system") == "Be {{tone}}."
+
+
+def test_a_retired_models_notice_is_loud_once(kernel):
+    first = kernel.run("%%llm claude-3-haiku --fallback scripted:answers\nHello")
+    again = kernel.run("%%llm claude-3-haiku --fallback scripted:answers\nHello")
+    assert "claude-3-haiku was retired" in first.text
+    assert "claude-3-haiku was retired" not in again.text
