@@ -85,6 +85,11 @@ def test_a_key_never_survives_scrubbing(key: str, around: str) -> None:
     assert key not in scrub(f"{around}{key} {key[:8]}****{key[-4:]}{around}", Secret(key))
 
 
+@pytest.mark.parametrize("echo", ["SK-CANARY-0123456789", "k=sk%2Dcanary%2d0123456789&x"])
+def test_a_key_in_capitals_or_as_in_an_address_is_scrubbed_too(echo: str) -> None:
+    assert "canary" not in scrub(echo, Secret("sk-canary-0123456789")).lower()
+
+
 def test_an_error_event_with_an_unknown_type_is_no_answer() -> None:
     place = Place("p", "m")
     assert type(from_body(place, {"error": "whatever"})) is errors.MalformedAnswer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import traceback
@@ -35,14 +36,22 @@ def redacted(text: str, secret: Secret) -> str:
     key = secret.reveal()
     text = _without(text, key)
     if len(key) >= SHORT_KEY:  # vendors say it back with its middle starred out
-        text = re.sub(re.escape(key[:6]) + r"[\w*.\-]*", "[key]", text)
+        text = re.sub(re.escape(key[:6]) + r"[\w*.\-]*", "[key]", text, flags=re.IGNORECASE)
     return _KEYLIKE.sub("[key]", text)
 
 
 def _without(text: str, key: str) -> str:
-    if 0 < len(key) < SHORT_KEY:  # `ollama` may be one: only where it stands alone
-        return re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", "[key]", text)
-    return text.replace(key, "[key]") if key else text
+    return _pattern(key).sub("[key]", text) if key else text
+
+
+@functools.lru_cache(maxsize=64)
+def _pattern(key: str) -> re.Pattern[str]:
+    """Match a key in any case, and with its signs as they stand in an address."""
+    signs = (one if one.isalnum() else f"(?:{re.escape(one)}|%{ord(one):02x})" for one in key)
+    whole = "".join(signs)
+    if len(key) < SHORT_KEY:  # `ollama` may be one: only where it stands alone
+        whole = rf"(?<!\w){whole}(?!\w)"
+    return re.compile(whole, re.IGNORECASE)
 
 
 def scrub(text: str, secret: Secret) -> str:
