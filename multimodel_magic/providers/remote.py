@@ -132,9 +132,11 @@ class Remote:
         if why := self._missing():
             raise ProviderMissing(f"{self.name}: {why}")
         try:
-            for package in (self.package, "httpx2"):
-                importlib.import_module(package)
+            for module in (self.package, "httpx2", "multimodel_magic.providers.lanes"):
+                importlib.import_module(module)
             self._sdk_errors()
+            with suppress(ImportError):  # what httpcore2 imports at the first request, 40 ms
+                importlib.import_module("anyio._backends._asyncio")
         except BROKEN as error:
             told = scrub(f"{type(error).__name__}: {error}", NO_KEY)
             self._broken = (
