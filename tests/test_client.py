@@ -351,3 +351,58 @@ def test_whatever_happens_every_call_on_the_wire_is_an_attempt_on_the_books(play
     assert len(failed) == sum(not a.succeeded for a in response.attempts)
     assert response.succeeded == bool(response.attempts and response.attempts[-1].succeeded)
     assert client.ledger.responses == [response]
+
+
+async def test_one_model_that_fails_twice_gives_its_own_error_once():
+    client = _client({"m": [[OVERLOADED]]})
+    with pytest.raises(Overloaded, match=r"busy \(asked 2 times\)"):
+        await client.generate("Hi", "a:m")
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"needs": ["visoin"]}, "did you mean 'vision'"),
+        ({"timeout_s": -1}, "timeout_s is -1"),
+        ({"retries": -1}, "retries is -1"),
+    ],
+)
+async def test_arguments_that_make_no_sense_are_one_line_and_a_row(asked, says):
+    client = _client({"m": [[Say("ok")]]})
+    with pytest.raises(UsageError, match=says):
+        await client.generate("Hi", "a:m", **asked)
+    assert len(client.ledger.responses) == 1
+
+
+@pytest.mark.parametrize("prompt", ["", "  \n", None, 7])
+async def test_a_prompt_that_is_no_text_is_refused(prompt):
+    client = _client({"m": [[Say("ok")]]})
+    with pytest.raises(UsageError, match="the prompt is"):
+        await client.generate(prompt, "a:m")
+
+
+async def test_one_name_stands_for_a_list_of_one():
+    client = _client({"m": [[OVERLOADED]], "n": [[Say("ok")]]})
+    response = await client.generate("Hi", "a:m", fallbacks="a:n", needs="json")
+    assert response.model == "n"
+    assert response.request.needs == {"json"}
+
+
+async def test_a_request_and_a_model_beside_it_is_refused_rather_than_ignored():
+    client = _client({"m": [[Say("ok")]]})
+    with pytest.raises(UsageError, match="says everything itself"):
+        await client.generate(Request("Hi"), "a:m")
+
+
+async def test_a_price_or_a_ledger_that_raises_does_not_fail_a_paid_call(caplog):
+    class Broken:
+        def record(self, response):
+            raise OSError("disk full")
+
+    client = _client({"m": [[Say("ok")]]})
+    client.price = lambda *_: 1 / 0
+    client.ledger = Broken()
+    response = await client.generate("Hi", "a:m")
+    assert str(response) == "ok"
+    assert response.cost_usd is None
+    assert "disk full" in caplog.text

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from multimodel_magic.client.checks import priced
 from multimodel_magic.errors import (
     AuthenticationFailed,
     ConnectionFailed,
@@ -185,7 +186,7 @@ def closed(run: Run, call: Call, error: BaseException | None) -> Attempt:
     """Return the finished attempt, priced."""
     usage = _settled(run.request, call, error)
     place = call.place
-    price = run.means.price(place.provider, place.model, usage, call.started_at)
+    price = priced(run.means.price, place.provider, place.model, usage, call.started_at)
     free = usage.input_tokens == 0 and usage.output_tokens == 0
     stopped = call.stopped or Stopped(None)
     name, message = _named(call, error)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from multimodel_magic import bridge, limits, plugins, pricing
 from multimodel_magic.catalogue import Catalogue
+from multimodel_magic.client.checks import check, names, recorded
 from multimodel_magic.client.run import Means, Run, response_of
 from multimodel_magic.client.walk import Walk
 from multimodel_magic.errors import (
@@ -220,21 +221,29 @@ class UnifiedLLMClient:
 
         Raises
         ------
+        UsageError
+            For a `Request` together with what it says itself.
         MultimodelError
             Where there is no answer; it is in the ledger all the same.
         """
-        if not isinstance(prompt, Request):
+        given = (model, system, strategy, fallbacks, task, user_tier, task_value, unit, max_tokens)
+        if isinstance(prompt, Request):
+            if any(one is not None for one in given) or needs or options:
+                raise UsageError("a Request says everything itself: give model and options there")
+        elif not isinstance(prompt, str):
+            raise UsageError(f"the prompt is {type(prompt).__name__}, not text")
+        else:
             prompt = Request(
                 prompt,
                 system=system,
                 history=tuple(history),
                 models=(model,) if model else (),
                 strategy=strategy,
-                fallbacks=None if fallbacks is None else tuple(fallbacks),
+                fallbacks=None if fallbacks is None else names(fallbacks),
                 task=task,
                 user_tier=user_tier,
                 task_value=task_value,
-                needs=frozenset(needs),
+                needs=frozenset(names(needs)),
                 unit=unit,
                 max_tokens=max_tokens,
                 options=options or {},
@@ -275,11 +284,14 @@ class UnifiedLLMClient:
 
         Raises
         ------
+        UsageError
+            Where the request makes no sense.
         Misconfigured
             Where nobody can answer it here.
         AuthenticationFailed
             Where nobody is left but providers that refused their key before.
         """
+        check(request)
         unusable = await self._surveyed()
         strategy = self._chosen(request)
         if not self._keys:
@@ -357,7 +369,7 @@ class UnifiedLLMClient:
     def _finish(self, run: Run) -> Response:
         response = response_of(run)
         if self.ledger is not None:
-            self.ledger.record(response)
+            recorded(self.ledger, response)
         return response
 
     # --- routing

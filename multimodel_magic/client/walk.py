@@ -13,6 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from multimodel_magic.client.asking import ask, let_go, prepare
+from multimodel_magic.client.checks import priced
 from multimodel_magic.client.hedge import hedged
 from multimodel_magic.client.judging import judged, let_stand, turn_down
 from multimodel_magic.client.run import Place, Run
@@ -194,7 +195,9 @@ class Walk:
         run, request = self._run, self._run.request
         most = OUTPUT_TOKENS if request.max_tokens is None else request.max_tokens
         usage = Usage(request.estimated_input_tokens(), min(most, OUTPUT_TOKENS), estimated=True)
-        cost_usd = run.means.price(place.provider, place.model, usage, run.started_at).cost_usd
+        cost_usd = priced(
+            run.means.price, place.provider, place.model, usage, run.started_at
+        ).cost_usd
         place.estimate_usd = cost_usd or NOTHING
         return run.means.purse.objection(
             run.means.budget,
@@ -303,6 +306,14 @@ def _nobody_answered(run: Run) -> MultimodelError:
     if not run.attempts:
         late = TimedOut("the request's time was up before a model was asked; allow more time")
         return run.blocked[0] if run.blocked else late
-    if len(run.errors) == 1 and len(run.attempts) == 1:
-        return run.errors[0]
+    if run.errors and len({attempt.name for attempt in run.attempts}) == 1:
+        return _last_of(run.errors)
     return AllModelsFailed(tuple(run.attempts), tuple(run.errors))
+
+
+def _last_of(errors: list[MultimodelError]) -> MultimodelError:
+    """Return the last error of the one model that was asked, saying how often it was asked."""
+    last = errors[-1]
+    if len(errors) > 1:
+        last.args = (f"{last} (asked {len(errors)} times)", *last.args[1:])
+    return last

@@ -57,10 +57,7 @@ def _spent(session: Session) -> Table:
         ("this session", money(purse.spent_usd), _limit(limits.session_usd)),
         ("today (UTC)", money(purse.spent_today_usd), _limit(limits.day_usd)),
         ("one request", "", _limit(limits.call_usd)),
-        *(
-            (f"at {name}", money(Decimal(usd)), "")
-            for name, usd in sorted(purse.by_provider.items())
-        ),
+        *((f"at {name}", money(usd), "") for name, usd in spent),
     )
     unknown = f"; {purse.unknown} attempts of unknown cost" if purse.unknown else ""
     note = f"models that cost nothing answer whatever was spent{unknown}"

@@ -1,0 +1,57 @@
+"""What a request must be before anybody is asked, and what of the user's must not fail a call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+
+from multimodel_magic.errors import UsageError, did_you_mean
+from multimodel_magic.types import Price, PriceOf, Recorder, Request, Response, Usage
+
+__all__ = ["check", "names", "priced", "recorded"]
+
+NEEDS = ("json", "tools", "vision")
+
+_log = logging.getLogger("multimodel_magic.client")
+
+
+def check(request: Request) -> None:
+    """Refuse what makes no sense, in one line.
+
+    Raises
+    ------
+    UsageError
+        For an empty prompt, an unknown need, and numbers below zero.
+    """
+    if not request.prompt.strip():
+        raise UsageError("the prompt is empty")
+    for need in sorted(request.needs - set(NEEDS)):
+        near = did_you_mean(need, NEEDS, most=1) or f"; there are {', '.join(NEEDS)}"
+        raise UsageError(f"no need is called {need!r}{near}")
+    for name in ("timeout_s", "retries", "max_tokens", "hedge_s", "max_cost_usd"):
+        value = getattr(request, name)
+        if value is not None and value < 0:
+            raise UsageError(f"{name} is {value}: it cannot be below 0")
+
+
+def names(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Take one name for a list of one: a text would else be taken letter by letter."""
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def priced(price: PriceOf, provider: str, model: str, usage: Usage, at: datetime) -> Price:
+    """Ask the user's `price`; what it raises costs a warning and the price, not the answer."""
+    try:
+        return price(provider, model, usage, at)
+    except Exception as error:  # noqa: BLE001 - anybody's function; the answer is paid already
+        _log.warning("the price of %s:%s is unknown: %r", provider, model, error)
+        return Price(None, "unknown")
+
+
+def recorded(recorder: Recorder, response: Response) -> None:
+    """Hand a response to the user's recorder; what it raises costs a warning, not the answer."""
+    try:
+        recorder.record(response)
+    except Exception as error:  # noqa: BLE001 - as above
+        _log.warning("request %s was not recorded: %r", response.request_id, error)
