@@ -12,6 +12,7 @@ from multimodel_magic.errors import (
     ContextTooLong,
     MalformedAnswer,
     Overloaded,
+    ProviderMissing,
     RateLimited,
     StreamInterrupted,
     TimedOut,
@@ -124,3 +125,8 @@ async def test_a_slow_drip_ends_at_the_deadline():
 async def test_a_stream_without_its_stop_event_is_no_answer(events, error):
     with pytest.raises(error, match="without saying"):
         await _all(_events(*events))
+
+
+def test_a_provider_whose_package_is_broken_leads_to_the_next_model():
+    error = ProviderMissing("the package openai cannot be imported")
+    assert what_next(error, PATIENCE, others=True, tried=1) == "next"

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from multimodel_magic.errors import (
     AuthenticationFailed,
     MultimodelError,
+    ProviderMissing,
     RateLimited,
     Refused,
     Retryable,
@@ -36,7 +37,7 @@ def what_next(error: MultimodelError, patience: Patience, *, others: bool, tried
     """
     if isinstance(error, AuthenticationFailed):
         return patience.on_auth_error
-    if isinstance(error, Refused):
+    if isinstance(error, Refused | ProviderMissing):
         return "next"
     if isinstance(error, StreamInterrupted):
         return _after_a_break(patience, others=others, tried=tried)
