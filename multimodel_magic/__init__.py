@@ -60,6 +60,7 @@ _HOMES = {
     "Weighted": "strategies",
     "WithFallbacks": "strategies",
     "enable_nested_asyncio": "notebook.hosting",
+    "plot": "notebook.charts",
 }
 """Public name -> the module that it lives in."""
 
@@ -103,6 +104,7 @@ __all__ = [
     "enable_nested_asyncio",
     "llm",
     "load_ipython_extension",
+    "plot",
     "unload_ipython_extension",
 ]
 

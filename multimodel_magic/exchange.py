@@ -29,12 +29,23 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_args, get_type_hi
 from multimodel_magic.errors import ProviderMissing, UsageError, did_you_mean
 from multimodel_magic.ledger import AttemptRow, Ledger, OutcomeRow, Recorded, RequestRow
 from multimodel_magic.ledger.frames import dtypes, frame
+from multimodel_magic.ledger.outcomes import as_frame
 from multimodel_magic.ledger.rows import kinds
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ENDINGS", "Books", "Exported", "Imported", "export", "import_file", "read", "write"]
+__all__ = [
+    "ENDINGS",
+    "Books",
+    "Exported",
+    "Imported",
+    "books",
+    "export",
+    "import_file",
+    "read",
+    "write",
+]
 
 AnyRow: TypeAlias = type[RequestRow] | type[AttemptRow] | type[OutcomeRow]
 T = TypeVar("T", RequestRow, AttemptRow, OutcomeRow)
@@ -113,19 +124,26 @@ def export(
         For parquet without pyarrow.
     """
     _format_of(Path(file))
+    return write(books(ledger, session=session, since=since), file)
+
+
+def books(
+    ledger: Ledger, *, session: str | None = None, since: datetime | timedelta | None = None
+) -> Books:
+    """Read a ledger's frames, of one session or from a moment on; as for `export`."""
     requests = ledger.requests_frame(session=session, since=since)
     attempts = ledger.attempts_frame(session=session, since=since)
-    outcomes = ledger.outcomes_frame()[list(OutcomeRow._fields)]
+    outcomes = ledger.outcomes_frame()
     ours = outcomes["request_id"].isin(requests["request_id"])
-    return write(Books(requests, attempts, outcomes[ours].reset_index(drop=True)), file)
+    return Books(requests, attempts, outcomes[ours].reset_index(drop=True))
 
 
-def write(books: Books, file: str | Path) -> Exported:
+def write(source: Books, file: str | Path) -> Exported:
     """Write frames into files, as `export` does."""
     file = Path(file).expanduser()
     how = _format_of(file)
     paths = _paths(file)
-    frames = (books.requests, books.attempts, books.outcomes)
+    frames = (source.requests, source.attempts, source.outcomes)
     with _moved_into(paths) as beside:
         for row, path, made in zip(_PARTS.values(), beside, frames, strict=True):
             ENDINGS[how].write(path, made[list(row._fields)], row)
@@ -146,12 +164,13 @@ def read(file: str | Path) -> Books:
     frames = [
         _read(how, path, row) for path, row in zip(_paths(file), _PARTS.values(), strict=True)
     ]
-    books = Books(*frames)
-    for name, part in (("attempts", books.attempts), ("outcomes", books.outcomes)):
-        strange = int((~part["request_id"].isin(books.requests["request_id"])).sum())
+    requests, attempts, said = frames
+    found = Books(requests, attempts, as_frame({o.request_id: o for o in _rows(OutcomeRow, said)}))
+    for name, part in (("attempts", found.attempts), ("outcomes", found.outcomes)):
+        strange = int((~part["request_id"].isin(found.requests["request_id"])).sum())
         if strange:
             raise UsageError(f"{file}: {strange} {name} of requests that it does not hold")
-    return books
+    return found
 
 
 def import_file(ledger: Ledger, file: str | Path) -> Imported:
@@ -167,15 +186,15 @@ def import_file(ledger: Ledger, file: str | Path) -> Imported:
     Misconfigured
         Where the ledger cannot be written.
     """
-    books = read(file)
+    source = read(file)
     held = ledger.requests_frame()[["request_id", "started_at"]]
     known = set(held.itertuples(index=False, name=None))
-    keys = books.requests[["request_id", "started_at"]].itertuples(index=False, name=None)
-    new = books.requests[[key not in known for key in keys]]
-    attempts = books.attempts[books.attempts["request_id"].isin(new["request_id"])]
-    outcomes = _later(books.outcomes, ledger.outcomes_frame())
+    keys = source.requests[["request_id", "started_at"]].itertuples(index=False, name=None)
+    new = source.requests[[key not in known for key in keys]]
+    attempts = source.attempts[source.attempts["request_id"].isin(new["request_id"])]
+    outcomes = _later(source.outcomes, ledger.outcomes_frame())
     ledger.add(_recorded(new, attempts), _rows(OutcomeRow, outcomes))
-    return Imported(len(new), len(books.requests) - len(new), len(attempts), len(outcomes))
+    return Imported(len(new), len(source.requests) - len(new), len(attempts), len(outcomes))
 
 
 def _later(outcomes: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:

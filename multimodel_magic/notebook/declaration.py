@@ -52,6 +52,12 @@ class Subcommand:
     """The pattern that its arguments must match whole; otherwise the line is a prompt."""
 
 
+_SCOPE = r"(\s+--\w+(\s+[^\s-]\S*)?)*"
+"""The options that say which requests are meant (`notebook.files`)."""
+
+_FILE = r"(\S*[./\\]\S*|\"[^\"]+\"|'[^']+')"
+"""A file's name: a word with a dot or a slash in it, or in quotes; else the line is a prompt."""
+
 SUBCOMMANDS: dict[str, Subcommand] = {
     "status": Subcommand("what is configured and usable here (also `%llm` alone)"),
     "models": Subcommand("every model, role and alias, and which of them can answer here"),
@@ -64,6 +70,17 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     "df": Subcommand("this session's requests as a DataFrame"),
     "attempts": Subcommand("this session's attempts, failed ones included, as a DataFrame"),
     "stats": Subcommand("success, latency and cost by model"),
+    "plot": Subcommand(
+        "a chart: cost, latency, tradeoff, fallbacks, tokens or complexity",
+        "KIND [--since 7d]",
+        r"|[\w-]+" + _SCOPE,
+    ),
+    "export": Subcommand(
+        "requests and attempts into .parquet, .csv or .jsonl; --all sessions",
+        "FILE [--since 7d]",
+        _FILE + _SCOPE,
+    ),
+    "import": Subcommand("what was exported into a file, added to the ledger", "FILE", _FILE),
     "ab": Subcommand("an experiment's arms, with intervals", "[NAME]", r"|[\w.-]+"),
     "budget": Subcommand(
         "what may be spent, and what was", "[[SPAN] $N|off]", r"|off|(\S+\s+)?\$?[\d.]+"

@@ -310,6 +310,24 @@ def _ab(magics: Magics, options: Options) -> object:
     return arms(magics.session, options.arguments)
 
 
+def _plot(magics: Magics, options: Options) -> object:
+    from multimodel_magic.notebook import files
+
+    return files.plot(magics.session, options.arguments)
+
+
+def _export(magics: Magics, options: Options) -> None:
+    from multimodel_magic.notebook import files
+
+    print(files.export(magics.session, options.arguments))  # noqa: T201 - what was written
+
+
+def _import(magics: Magics, options: Options) -> None:
+    from multimodel_magic.notebook import files
+
+    print(files.import_file(magics.session, options.arguments))  # noqa: T201 - what was taken
+
+
 def _reset(magics: Magics, _: Options) -> None:
     magics.session.reset()
     print("Conversations and history are forgotten; the ledger keeps its rows.")  # noqa: T201
@@ -323,6 +341,9 @@ SUBCOMMANDS: dict[str, Callable[[Magics, Options], object]] = {
     "df": lambda magics, _: magics.session.df,
     "attempts": lambda magics, _: magics.session.attempts,
     "stats": lambda magics, _: reports.stats(magics.session),
+    "plot": _plot,
+    "export": _export,
+    "import": _import,
     "ab": _ab,
     "budget": lambda magics, options: budget(magics.session, options.arguments),
     "chaos": lambda magics, options: chaos(magics.session, options.arguments),

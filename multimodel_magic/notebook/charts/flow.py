@@ -1,0 +1,89 @@
+"""Who stood in for whom: `fallbacks`, as bands from the models that failed to those asked next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from multimodel_magic import metrics
+from multimodel_magic.exchange import Books
+from multimodel_magic.notebook.charts.paint import REST, colours, heading, nothing, short, text
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["fallbacks"]
+
+MOST_BANDS = 12
+_GAP = 0.12
+"""Between the nodes of a side, as a share of all that flows."""
+
+Spans = Mapping[str, list[float]]
+"""By node: where it begins, ends, and how far it is taken."""
+
+
+def fallbacks(books: Books, ax: Axes) -> str:
+    """Draw from which model to which requests went on after a failure."""
+    every = metrics.fallbacks(books.attempts)
+    n = int(every["n"].sum())
+    title = f"Fallbacks (n = {n:,} in {len(books.requests):,} requests)"
+    if every.empty:
+        return nothing(ax, title, "no request had to go on to another model")
+    pairs = every.head(MOST_BANDS)
+    lost_s = float(every["time_lost_s"].sum())
+    more = (
+        f"; {len(every) - len(pairs)} rarer ones are not shown" if len(every) > MOST_BANDS else ""
+    )
+    heading(
+        ax, title, f"left: failed, right: asked next; {lost_s:,.1f} s were lost in failures{more}"
+    )
+    ax.set_axis_off()
+    labelled = short([*pairs["from"], *pairs["to"]])
+    hues = colours(books.attempts)
+    left, right = _spans(pairs, "from"), _spans(pairs, "to")
+    for row in pairs.itertuples(index=False):
+        source, target, count = str(row[0]), str(row[1]), int(row[2])
+        _band(ax, _take(left[source], count), _take(right[target], count), hues.get(source, REST))
+    for spans, x, align in ((left, -0.02, "right"), (right, 1.02, "left")):
+        for name, (start, end, _) in spans.items():
+            text(ax, x, (start + end) / 2, f"{labelled[name]}  {end - start:,.0f}", ha=align)
+            edge = [0.0, 0.0] if align == "right" else [1.0, 1.0]
+            hue = hues.get(name, REST)
+            ax.plot(edge, [start, end], color=hue, linewidth=4, solid_capstyle="butt")
+    ax.set_xlim(-0.6, 1.6)
+    ax.invert_yaxis()
+    said = "; ".join(
+        f"{labelled[row['from']]} to {labelled[row['to']]} {row['n']:,} times, mostly "
+        f"{row['error_type']}, {row['time_lost_s']:.1f} s lost"
+        for row in pairs.to_dict("records")
+    )
+    return f"{title}: {said}."
+
+
+def _spans(pairs: pd.DataFrame, side: str) -> dict[str, list[float]]:
+    """Stack the nodes of a side, largest first, about the same middle."""
+    totals = pairs.groupby(side)["n"].sum().sort_values(ascending=False)
+    gap = _GAP * float(totals.sum())
+    at = -(float(totals.sum()) + gap * (len(totals) - 1)) / 2
+    made: dict[str, list[float]] = {}
+    for name, total in totals.items():
+        made[str(name)] = [at, at + float(total), at]
+        at += float(total) + gap
+    return made
+
+
+def _take(span: list[float], count: int) -> tuple[float, float]:
+    start = span[2]
+    span[2] += count
+    return start, span[2]
+
+
+def _band(ax: Axes, source: tuple[float, float], target: tuple[float, float], hue: str) -> None:
+    import numpy as np
+
+    x = np.linspace(0, 1, 60)
+    bend = x * x * (3 - 2 * x)
+    low = source[0] + (target[0] - source[0]) * bend
+    high = source[1] + (target[1] - source[1]) * bend
+    ax.fill_between(x, low, high, color=hue, alpha=0.45, linewidth=0)

@@ -1,0 +1,104 @@
+"""`%llm export`, `%llm import` and `%llm plot`: which requests are meant, and what is done."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from multimodel_magic import exchange
+from multimodel_magic.errors import UsageError, did_you_mean
+from multimodel_magic.session import Session
+
+if TYPE_CHECKING:
+    from multimodel_magic.notebook.charts import Chart
+
+__all__ = ["Scope", "export", "import_file", "plot", "scope"]
+
+_OPTIONS = ("--all", "--session", "--since")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which of the ledger's requests are meant; `None` is no limit."""
+
+    session: str | None = None
+    since: timedelta | None = None
+
+
+def scope(session: Session, words: list[str]) -> Scope:
+    """Read `--all`, `--since 7d` and `--session ID`; without any, this session's requests.
+
+    `--since` alone means those of all sessions.
+
+    Raises
+    ------
+    UsageError
+        For another option, and for what is no duration.
+    """
+    found: dict[str, str] = {}
+    left = iter(words)
+    for word in left:
+        if word not in _OPTIONS:
+            near = did_you_mean(word, _OPTIONS, most=1) or f" (one of {', '.join(_OPTIONS)})"
+            raise UsageError(f"{word!r} is unknown{near}")
+        found[word] = "" if word == "--all" else next(left, "")
+    since = _ago(found["--since"]) if "--since" in found else None
+    if "--session" in found:
+        return Scope(session.id if found["--session"] == "this" else found["--session"], since)
+    return Scope(None if found else session.id, since)
+
+
+def _ago(text: str) -> timedelta:
+    """Read how long ago: `30m`, `12h`, `7d`, `2w`."""
+    match = re.fullmatch(r"(\d{1,4})([mhdw])", text)
+    if match is None:
+        raise UsageError(f"--since {text!r} is no time such as 12h, 7d or 2w")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _words(arguments: str) -> list[str]:
+    try:
+        return shlex.split(arguments)
+    except ValueError as error:
+        raise UsageError(f"{arguments}: {error}") from error
+
+
+def export(session: Session, arguments: str) -> exchange.Exported:
+    """Write requests, attempts and outcomes into files: `FILE [--all] [--since 7d]`.
+
+    Raises
+    ------
+    UsageError
+        As `exchange.export` and `scope` do.
+    """
+    file, *rest = _words(arguments)
+    meant = scope(session, rest)
+    return exchange.export(session.ledger, file, session=meant.session, since=meant.since)
+
+
+def import_file(session: Session, arguments: str) -> exchange.Imported:
+    """Add what was exported into a file to the session's ledger."""
+    (file,) = _words(arguments)
+    return exchange.import_file(session.ledger, file)
+
+
+def plot(session: Session, arguments: str) -> Chart:
+    """Draw a chart: `KIND [--all] [--since 7d]`.
+
+    Raises
+    ------
+    UsageError
+        For no kind or an unknown one, and as `scope` does.
+    """
+    from multimodel_magic.notebook.charts import KINDS, chart
+
+    kind, *rest = _words(arguments) or [""]
+    if not kind:
+        raise UsageError(f"which chart? %llm plot {'|'.join(KINDS)}")
+    meant = scope(session, rest)
+    source = exchange.books(session.ledger, session=meant.session, since=meant.since)
+    return chart(kind, source)
