@@ -29,7 +29,7 @@ Shell: TypeAlias = Any
 """IPython's `InteractiveShell`, which mypy sees as untyped."""
 
 NAMES: Final = ("llm", "mm")
-_RESPONSE: Final = ("multimodel_magic.types", "Response")
+_RESPONSE: Final = ("multimodel_magic.types.values", "Response")
 
 
 class Backend(Protocol):

@@ -1,14 +1,10 @@
-"""The values that every part of the package shares: what is asked, chosen, tried and answered.
-
-Stdlib only, frozen, and with units in the names: `..._s` seconds, `..._usd` US dollars,
-`..._tokens` tokens as the vendor bills them. `None` means unknown and `0` means zero.
-"""
+"""What is asked, chosen, tried and answered, as frozen values."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,31 +15,18 @@ __all__ = [
     "UNFINISHED",
     "AskingJudge",
     "Attempt",
-    "AttemptFailed",
-    "AttemptStarted",
     "Candidate",
-    "Event",
-    "Finished",
     "Judge",
     "LLMResponse",
     "LeftOut",
     "Message",
     "Model",
-    "Notice",
     "Option",
     "Price",
-    "Provider",
-    "ProviderEvent",
-    "RateHint",
     "Reason",
-    "Recorder",
     "Request",
     "Response",
     "Route",
-    "Routed",
-    "Stopped",
-    "Strategy",
-    "TextDelta",
     "Usage",
     "Verdict",
     "new_ulid",
@@ -161,6 +144,20 @@ class Verdict:
 
 Judge: TypeAlias = Callable[[Request, str, str | None], Verdict]
 """`(request, text, stop_reason) -> Verdict`; pure and cheap, asks nobody."""
+
+
+@runtime_checkable
+class AskingJudge(Protocol):
+    """A judge that needs further answers: the client asks, the judge reads (a pure value).
+
+    Every question is a request of its own, with its own row, labelled `judges: REQUEST_ID`.
+    """
+
+    def questions(self, request: Request, text: str, model: str) -> tuple[Request, ...]:
+        """Return what to ask about the answer that `model` (`provider:model`) gave."""
+
+    def read(self, text: str, said: tuple[str, ...]) -> Verdict:
+        """Judge the answer by what was said to the questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,84 +373,6 @@ LLMResponse = Response
 """The seed's name for `Response`."""
 
 
-# --- what a stream of one request says, in this order; `Finished` is always the last.
-
-
-@dataclass(frozen=True, slots=True)
-class Routed:
-    """The strategy has chosen."""
-
-    route: Route
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something worth a line while the user waits: a load, a wait, a restart, a retired name."""
-
-    text: str
-    wait_s: float | None = None
-    """How long the wait will be at most, where it is one and that is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptStarted:
-    """A model is being asked. Text shown so far is void: this attempt begins anew."""
-
-    provider: str
-    model: str
-    number: int
-    rank: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TextDelta:
-    """A piece of the answer."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptFailed:
-    """An attempt ended without an answer; another may follow."""
-
-    attempt: Attempt
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The request ended, in whatever way: `response.error` says whether there is an answer."""
-
-    response: Response
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """A provider's last word on an answer: the stop event has come."""
-
-    stop_reason: str | None
-    response_model: str | None = None
-    response_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RateHint:
-    """What a vendor's headers say of its rate limits; `None` where they do not."""
-
-    requests: int | None = None
-    """The limit itself."""
-    requests_left: int | None = None
-    requests_reset_s: float | None = None
-    """Seconds until requests are allowed again in full."""
-    tokens: int | None = None
-    tokens_left: int | None = None
-    tokens_reset_s: float | None = None
-
-
-Event: TypeAlias = Routed | Notice | AttemptStarted | TextDelta | AttemptFailed | Finished
-ProviderEvent: TypeAlias = TextDelta | Usage | Notice | RateHint | Stopped
-"""What a provider yields: text, usage as far as it is known, notices, and `Stopped` at the end."""
-
-
 @dataclass(frozen=True, slots=True)
 class Model:
     """What the catalogue knows of a model; `None` where it does not know."""
@@ -473,78 +392,3 @@ class Model:
 
 
 Candidate: TypeAlias = Model
-
-
-@runtime_checkable
-class Provider(Protocol):
-    """One vendor's wire. Errors leave it translated into `multimodel_magic.errors`."""
-
-    @property
-    def name(self) -> str:
-        """The word before the colon in `provider:model`."""
-        ...
-
-    def stream(self, model: str, request: Request) -> AsyncGenerator[ProviderEvent, None]:
-        """Ask `model` and yield what comes; an answer that is whole ends with `Stopped`.
-
-        With `request.stream` false one `TextDelta` holds the whole text.
-        """
-        ...
-
-    def unusable(self) -> str | None:
-        """Say why it cannot be asked here (no key, no package), or None. No network."""
-        ...
-
-    async def models(self) -> tuple[str, ...]:
-        """List what models the vendor serves for this key; asks the network."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close its connections."""
-        ...
-
-
-@runtime_checkable
-class Strategy(Protocol):
-    """Pure: the same request gives the same route. No network, no clock, no dice."""
-
-    @property
-    def name(self) -> str:
-        """What `--strategy` and the ledger call it."""
-        ...
-
-    def route(self, request: Request) -> Route:
-        """Choose models for the request, with reasons; `Misconfigured` where it cannot."""
-        ...
-
-
-@runtime_checkable
-class AskingJudge(Protocol):
-    """A judge that needs further answers: the client asks, the judge reads (a pure value).
-
-    Every question is a request of its own, with its own row, labelled `judges: REQUEST_ID`.
-    """
-
-    def questions(self, request: Request, text: str, model: str) -> tuple[Request, ...]:
-        """Return what to ask about the answer that `model` (`provider:model`) gave."""
-        ...
-
-    def read(self, text: str, said: tuple[str, ...]) -> Verdict:
-        """Judge the answer by what was said to the questions."""
-        ...
-
-
-class Recorder(Protocol):
-    """Where finished requests go. Never fails the call it records.
-
-    A recorder may also have `begin(request_id, so_far)`, called as each attempt starts: `so_far`
-    returns the response as it stands at that moment, in whatever thread calls it.
-    """
-
-    def record(self, response: Response) -> None:
-        """Keep the response and all its attempts."""
-        ...
-
-
-PriceOf: TypeAlias = Callable[[str, str, Usage, datetime], Price]
-"""`(provider, model, usage, at) -> Price`."""
