@@ -69,7 +69,11 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     "last": Subcommand("the last response again"),
     "df": Subcommand("this session's requests as a DataFrame"),
     "attempts": Subcommand("this session's attempts, failed ones included, as a DataFrame"),
-    "stats": Subcommand("success, latency and cost by model"),
+    "stats": Subcommand(
+        "success, latency, cost; routing; `against p:m` estimates savings",
+        "[by GROUP|routing]",
+        r"|(by\s+\w+|routing|against\s+\S+:\S+)" + _SCOPE,
+    ),
     "plot": Subcommand(
         "a chart: cost, latency, tradeoff, fallbacks, tokens or complexity",
         "KIND [--since 7d]",

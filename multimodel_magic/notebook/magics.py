@@ -310,6 +310,14 @@ def _ab(magics: Magics, options: Options) -> object:
     return arms(magics.session, options.arguments)
 
 
+def _stats(magics: Magics, options: Options) -> object:
+    if not options.arguments:
+        return reports.stats(magics.session)
+    from multimodel_magic.notebook.groups import groups
+
+    return groups(magics.session, options.arguments)
+
+
 def _plot(magics: Magics, options: Options) -> object:
     from multimodel_magic.notebook import files
 
@@ -340,7 +348,7 @@ SUBCOMMANDS: dict[str, Callable[[Magics, Options], object]] = {
     "last": lambda magics, _: reports.nth(magics.session, None),
     "df": lambda magics, _: magics.session.df,
     "attempts": lambda magics, _: magics.session.attempts,
-    "stats": lambda magics, _: reports.stats(magics.session),
+    "stats": _stats,
     "plot": _plot,
     "export": _export,
     "import": _import,

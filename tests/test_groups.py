@@ -1,0 +1,69 @@
+"""`%llm stats by ...`: tables of what the metrics say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from multimodel_magic.client import UnifiedLLMClient
+from multimodel_magic.errors import UsageError
+from multimodel_magic.ledger import Ledger
+from multimodel_magic.notebook.groups import groups
+from multimodel_magic.notebook.options import parse_line
+from multimodel_magic.session import Session
+from multimodel_magic.types import Attempt, Request, Response, Route, Usage
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def session() -> Session:
+    made = Session(UnifiedLLMClient({}), ledger=Ledger(":memory:"))
+    usage = Usage(100, 10)
+    for task in ("code", "code", None):
+        down = Attempt("openai", "a", 1, 0, NOON, 2.0, error_type="Overloaded", cost_usd=Decimal(0))
+        last = Attempt("openai", "b", 2, 1, NOON, 1.0, 0.5, usage, Decimal("0.01"))
+        request = Request("x", task=task, labels={"session": made.id})
+        route = Route(("openai:a", "openai:b"), "cost")
+        made.ledger.record(Response(request, "y", (down, last), route, None, 3.0, NOON))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("by task", ["(none)", "code", "3.0 s ?", "100%"]),
+        ("by day --all", ["2026-11-22", "$0.03"]),
+        ("routing", ["openai:a", "Overloaded", "6.0 s", "routing accuracy is unknown"]),
+        ("against openai:gpt-4o", ["an estimate", "n = 3"]),
+    ],
+)
+def test_tables_say_what_was_asked_for(arguments: str, said: list[str]) -> None:
+    text = str(groups(session(), arguments))
+    assert all(words in text for words in said), text
+
+
+@pytest.mark.parametrize("arguments", ["by task", "routing", "against openai:gpt-4o"])
+def test_an_empty_session_has_tables_too(arguments: str) -> None:
+    empty = Session(UnifiedLLMClient({}), ledger=Ledger(":memory:"))
+    assert str(groups(empty, arguments))
+
+
+def test_an_unknown_group_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean 'task'"):
+        groups(session(), "by tasks")
+
+
+@pytest.mark.parametrize(
+    ("line", "subcommand"),
+    [
+        ("stats", "stats"),
+        ("stats by task --since 7d", "stats"),
+        ("stats routing", "stats"),
+        ("stats against openai:gpt-4o --all", "stats"),
+        ("stats of the last World Cup", None),
+    ],
+)
+def test_what_is_no_subcommand_is_a_prompt(line: str, subcommand: str | None) -> None:
+    assert parse_line(line).subcommand == subcommand
