@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from multimodel_magic.config import RoutingConfig
+    from multimodel_magic.exchange import Exported
     from multimodel_magic.experiments import Results
     from multimodel_magic.metrics import Summary
 
@@ -343,6 +345,30 @@ class Session:
     def attempts(self) -> pd.DataFrame:
         """The session's attempts, one a row, failed and interrupted ones included."""
         return self.ledger.attempts_frame(session=self.id)
+
+    def export(
+        self, file: str | Path, *, since: timedelta | None = None, everything: bool = False
+    ) -> Exported:
+        """Write requests, attempts and outcomes to files (.parquet, .csv or .jsonl).
+
+        Parameters
+        ----------
+        file
+            Where the requests go; attempts and outcomes stand beside it.
+        since
+            Only what began so long ago at most.
+        everything
+            All sessions of the ledger, not this one alone.
+
+        Raises
+        ------
+        UsageError
+            For an ending that is none of the three.
+        """
+        from multimodel_magic import exchange
+
+        session = None if everything else self.id
+        return exchange.export(self.ledger, file, session=session, since=since)
 
     def metrics(self) -> Summary:
         """Sum this session up."""

@@ -130,3 +130,9 @@ def test_a_configuration_is_found_from_the_notebooks_folder_upward(tmp_path):
     assert session("Hi").model == "m"
     assert session.refresh() is None
     session.ledger.close()
+
+
+def test_a_session_is_exported_to_files(llm, tmp_path):
+    llm("Hi", "scripted:m")
+    llm.export(tmp_path / "day.csv")
+    assert "scripted" in (tmp_path / "day.attempts.csv").read_text()

@@ -62,7 +62,7 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     "status": Subcommand("what is configured and usable here (also `%llm` alone)"),
     "models": Subcommand("every model, role and alias, and which of them can answer here"),
     "why": Subcommand(
-        "why the last answer (or request N, as history counts) came from there",
+        "why the last answer (or request N, as history counts) came about",
         "[N]",
         r"\d*",
     ),
