@@ -33,5 +33,34 @@ def cell_overhead(base: str) -> dict[str, list[float]]:
     return took
 
 
+LOADS = 9
+LOAD = """
+import time
+start = time.process_time()
+get_ipython().run_line_magic("load_ext", "multimodel_magic")
+print((time.process_time() - start) * 1000)
+"""
+
+
+def load_cost() -> list[float]:
+    """Return milliseconds of CPU of `%load_ext`, each in a fresh kernel."""
+    from jupyter_client.manager import start_new_kernel
+
+    took = []
+    for _ in range(LOADS):
+        said: list[str] = []
+        manager, client = start_new_kernel(kernel_name="python3")
+        try:
+            client.execute_interactive("'warm'", output_hook=_ignore)
+            client.execute_interactive(
+                LOAD, output_hook=lambda message: said.append(message["content"].get("text", ""))
+            )
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+        took.append(float("".join(said)))
+    return took
+
+
 def _ignore(message: object) -> None:
     """Take the output and do nothing with it."""

@@ -227,7 +227,7 @@ def sections(base: str, ledger: Ledger) -> list[Section]:
 
 async def main() -> None:
     """Run every section, print the table and write the JSON."""
-    from cells import cell_overhead
+    from cells import cell_overhead, load_cost
     from first import first_token
 
     results: dict[str, object] = {}
@@ -243,6 +243,8 @@ async def main() -> None:
             rows.append(_difference("first token (wall)", wall, 0.3))
             results["cell"] = cells = await asyncio.to_thread(cell_overhead, base)
             rows.append(_difference("cell, request to idle (wall)", cells, 7.2))
+            results["load"] = load = await asyncio.to_thread(load_cost)
+            rows.append(_alone("%load_ext, fresh kernel (CPU)", load, 10))
     _print(rows)
     RESULTS.write_text(json.dumps(results, indent=1))
     print(f"\nall rounds: {RESULTS}")
@@ -266,6 +268,11 @@ def _difference(title: str, took: dict[str, list[float]], goal_ms: float) -> tup
         f"<= +{goal_ms:g} ms",
         "",
     )
+
+
+def _alone(title: str, took: list[float], goal_ms: float) -> tuple[str, ...]:
+    figure = f"{statistics.median(took):.2f} ms"
+    return title, "", figure, figure, f"<= {goal_ms:g} ms", ""
 
 
 def _print(rows: list[tuple[str, ...]]) -> None:
