@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import time
+from functools import partial
+from typing import Any
 
 TURNS = 60
 CELLS = {"raw": "pass", "ours": "%%llm openai:n16\nSay something."}
@@ -52,14 +54,16 @@ def load_cost() -> list[float]:
         manager, client = start_new_kernel(kernel_name="python3")
         try:
             client.execute_interactive("'warm'", output_hook=_ignore)
-            client.execute_interactive(
-                LOAD, output_hook=lambda message: said.append(message["content"].get("text", ""))
-            )
+            client.execute_interactive(LOAD, output_hook=partial(_take, said))
         finally:
             client.stop_channels()
             manager.shutdown_kernel(now=True)
         took.append(float("".join(said)))
     return took
+
+
+def _take(said: list[str], message: Any) -> None:
+    said.append(message["content"].get("text", ""))
 
 
 def _ignore(message: object) -> None:

@@ -141,7 +141,7 @@ class TestWithTheModel:
         begun = time.perf_counter()
         async with aclosing(LocalProvider().stream("smollm2", Request(prompt))) as events:
             await exhausted_within(0.3, events)
-        assert time.perf_counter() - begun < 0.8
+        assert time.perf_counter() - begun < 2.0
         busy = psutil.Process().cpu_times()
         await asyncio.sleep(0.5)
         still = psutil.Process().cpu_times()
@@ -168,7 +168,7 @@ class TestWithTheModel:
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert time.perf_counter() - begun < 0.2
+        assert time.perf_counter() - begun < 1.0
         for task in long:
             task.cancel()
         await asyncio.gather(*long, return_exceptions=True)
@@ -235,4 +235,4 @@ class TestWithTheModel:
         begun = time.perf_counter()
         ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
         assert (ended.returncode, ended.stderr) == (0, b"")
-        assert time.perf_counter() - begun < 4  # the whole answer takes 6
+        assert time.perf_counter() - begun < 5  # the whole answer takes 6

@@ -27,7 +27,7 @@ def test_preparing_twice_costs_nothing(kind: Any) -> None:
     began = time.perf_counter()
     for _ in range(10_000):
         provider.prepare()
-    assert (time.perf_counter() - began) / 10_000 < 2e-6
+    assert (time.perf_counter() - began) / 10_000 < 1e-4
 
 
 @KINDS

@@ -89,7 +89,7 @@ async def test_an_ollama_that_was_not_asked_yet_says_so_and_one_that_is_down_say
     assert provider.unusable() == why
     began = time.perf_counter()
     assert await provider.probe() == why
-    assert time.perf_counter() - began < 0.01, "what was found stays known for 30 s"
+    assert time.perf_counter() - began < 0.2, "what was found stays known for 30 s"
     await provider.aclose()
 
 

@@ -196,7 +196,7 @@ def test_calibration_keeps_the_order(one, other):
 def test_odd_and_huge_texts_are_scored_in_bounded_time(prompt):
     begin = time.perf_counter()
     assert 0 <= complexity(prompt).score <= 1
-    assert time.perf_counter() - begin < 0.1
+    assert time.perf_counter() - begin < 1.0
 
 
 def test_scoring_three_kilobytes_costs_far_less_than_a_millisecond():
