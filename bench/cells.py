@@ -62,7 +62,7 @@ def load_cost() -> list[float]:
     return took
 
 
-def _take(said: list[str], message: Any) -> None:
+def _take(said: list[str], message: dict[str, Any]) -> None:
     said.append(message["content"].get("text", ""))
 
 
