@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["Session", "current", "start"]
 
 _log = logging.getLogger("multimodel_magic.session")
+
+SEARCH_FRESH_S = 1.0
 
 HISTORY_KEPT = 1000
 """How many responses a session keeps in memory; the ledger keeps all."""
@@ -105,6 +108,8 @@ class Session:
         self.config: RoutingConfig | None = None
         self.config_path: Path | None = None
         self._folder = folder
+        self._found: Path | None = None
+        self._searched_s: float | None = None
         self._stamp: tuple[int, int] | None = None
         self._config_hash = ""
         before = self.client
@@ -178,7 +183,7 @@ class Session:
         ConfigError
             Where the first configuration found is broken: nothing is ever half-applied.
         """
-        path = self.config_path or find_config(self._folder)
+        path = self.config_path or self._search()
         stamp = _stamp(path)
         if path is None or stamp is None or stamp == self._stamp:
             return None
@@ -191,6 +196,13 @@ class Session:
                 raise
             return f"{error} (the earlier configuration stays in force)"
         return f"{path.name} has changed and was read again" if known else f"using {path}"
+
+    def _search(self) -> Path | None:
+        """Look for a configuration, at most once a second: every cell asks, and it costs 1 ms."""
+        now_s = time.monotonic()
+        if self._searched_s is None or now_s - self._searched_s > SEARCH_FRESH_S:
+            self._found, self._searched_s = find_config(self._folder), now_s
+        return self._found
 
     def use(self, path: str | Path | None) -> None:
         """Take a routing configuration, or with None none at all.
