@@ -7,11 +7,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from multimodel_magic.errors import UsageError, did_you_mean
-from multimodel_magic.types import Price, PriceOf, Recorder, Request, Response, Usage
+from multimodel_magic.types import NEEDS, Price, PriceOf, Recorder, Request, Response, Usage
 
 __all__ = ["check", "names", "priced", "recorded"]
-
-NEEDS = ("json", "tools", "vision")
 
 _log = logging.getLogger("multimodel_magic.client")
 

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.notebook import FORMATS
-from multimodel_magic.types import MAIN_THREAD, Option
+from multimodel_magic.types import MAIN_THREAD, NEEDS, Option
 
 __all__ = [
     "FORMATS",
@@ -32,7 +32,6 @@ __all__ = [
     "refuse",
 ]
 
-NEEDS = ("json", "tools", "vision")
 LATER = frozenset(
     ("plot", "replay", "export", "budget", "compare", "vote", "cache", "chaos")
 )  # fmt: skip

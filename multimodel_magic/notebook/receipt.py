@@ -14,7 +14,7 @@ from itertools import groupby
 
 from multimodel_magic.types import Attempt, Response, Usage
 
-__all__ = ["failure", "model_name", "money", "notices", "receipt", "seconds"]
+__all__ = ["count", "failure", "model_name", "money", "notices", "receipt", "seconds"]
 
 SEPARATOR = " · "
 
@@ -214,11 +214,12 @@ def _flow(usage: Usage) -> str:
         return "tokens unknown"
     cached = f" ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else ""
     thought = f" ({usage.reasoning_tokens:,} reasoning)" if usage.reasoning_tokens else ""
-    flow = f"{_count(usage.input_tokens)}{cached} → {_count(usage.output_tokens)}{thought} tokens"
+    flow = f"{count(usage.input_tokens)}{cached} → {count(usage.output_tokens)}{thought} tokens"
     return f"about {flow}" if usage.estimated else flow
 
 
-def _count(tokens: int | None) -> str:
+def count(tokens: int | None) -> str:
+    """Write a number of tokens; `?` where it is unknown."""
     return "?" if tokens is None else f"{tokens:,}"
 
 

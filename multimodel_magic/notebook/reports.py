@@ -13,7 +13,7 @@ from typing import Any
 
 from multimodel_magic.errors import MultimodelError, UsageError
 from multimodel_magic.notebook.guards import guards
-from multimodel_magic.notebook.receipt import money, receipt, seconds
+from multimodel_magic.notebook.receipt import count, money, receipt, seconds
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.session import Session
 from multimodel_magic.types import Attempt, PriceOf, Reason, Response, Route, Usage
@@ -187,7 +187,7 @@ def _attempts(attempts: Iterable[Attempt]) -> Table:
             a.name,
             seconds(a.latency_s),
             "" if a.ttft_s is None else seconds(a.ttft_s),
-            f"{_count(a.usage.input_tokens)} → {_count(a.usage.output_tokens)}",
+            f"{count(a.usage.input_tokens)} → {count(a.usage.output_tokens)}",
             f"{money(a.cost_usd)} ({a.price_source})",
             a.stop_reason or f"{a.error_type}: {a.error}",
         )
@@ -195,10 +195,6 @@ def _attempts(attempts: Iterable[Attempt]) -> Table:
     )
     columns = ("#", "model", "latency", "first token", "tokens", "cost (price from)", "ended")
     return Table("Attempts", columns, rows)
-
-
-def _count(tokens: int | None) -> str:
-    return "?" if tokens is None else f"{tokens:,}"
 
 
 def history(session: Session) -> Table:

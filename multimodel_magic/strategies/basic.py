@@ -157,4 +157,5 @@ def _nobody_left(names: tuple[str, ...], left_out: list[LeftOut]) -> str:
     if not names:
         return "the strategy chose no model at all: name one with -m"
     whys = "; ".join(f"{out.model}: {out.why}" for out in left_out)
-    return f"no model can answer this here. {whys}; shorten or change the request, or see %llm models"
+    hint = "shorten or change the request, or see %llm models"
+    return f"no model can answer this here. {whys}; {hint}"

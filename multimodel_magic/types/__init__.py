@@ -24,6 +24,7 @@ from multimodel_magic.types.protocols import (
 )
 from multimodel_magic.types.values import (
     MAIN_THREAD,
+    NEEDS,
     UNFINISHED,
     AskingJudge,
     Attempt,
@@ -46,6 +47,7 @@ from multimodel_magic.types.values import (
 
 __all__ = [
     "MAIN_THREAD",
+    "NEEDS",
     "UNFINISHED",
     "AskingJudge",
     "Attempt",

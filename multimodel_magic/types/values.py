@@ -12,6 +12,7 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 __all__ = [
     "MAIN_THREAD",
+    "NEEDS",
     "UNFINISHED",
     "AskingJudge",
     "Attempt",
@@ -37,6 +38,9 @@ Option: TypeAlias = "str | int | float | bool | list[Option] | dict[str, Option]
 
 UNFINISHED = "Unfinished"
 """The `error_type` of an attempt that is under way, as a recorder's `begin` sees it."""
+
+NEEDS = ("json", "tools", "vision")
+"""What a request may need of a model."""
 
 MAIN_THREAD = "main"
 """The conversation that is meant where none is named."""
