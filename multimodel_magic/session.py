@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from multimodel_magic.config import RoutingConfig
     from multimodel_magic.exchange import Exported
     from multimodel_magic.experiments import Results
+    from multimodel_magic.experiments.votes import Vote
     from multimodel_magic.metrics import Summary
 
 __all__ = ["Session", "current", "start"]
@@ -105,6 +106,7 @@ class Session:
         self.client.ledger = self
         self.history: deque[Response] = deque(maxlen=HISTORY_KEPT)
         self.threads: dict[str, tuple[Message, ...]] = {}
+        self._votes: dict[tuple[str, str | None], Vote] = {}
         self.config: RoutingConfig | None = None
         self.config_path: Path | None = None
         self._folder = folder
@@ -299,6 +301,25 @@ class Session:
         from multimodel_magic.experiments import LedgerStore, analyze
 
         return analyze(name, LedgerStore(self.ledger).assigned(name), control=control)
+
+    def vote(self, vote: Vote) -> bool:
+        """Keep a vote on a comparison; a second one by the same judge or person replaces the first.
+
+        Parameters
+        ----------
+        vote
+            What was said of which answers.
+
+        Returns
+        -------
+        bool
+            Whether it changed anything: said twice it counts once.
+        """
+        before = self._votes.get((vote.comparison, vote.judge))
+        if before is not None and vote.says_the_same_as(before):
+            return False
+        self._votes[vote.comparison, vote.judge] = vote
+        return True
 
     # --- conversation
 
