@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from multimodel_magic import bridge, plugins, pricing
 from multimodel_magic.client import UnifiedLLMClient
@@ -45,6 +46,12 @@ SEARCH_FRESH_S = 1.0
 
 HISTORY_KEPT = 1000
 """How many responses a session keeps in memory; the ledger keeps all."""
+
+ADDED: dict[str, str] = {}
+"""Methods that layers above lend to every session: name -> `module:function`, which takes it first.
+
+`multimodel_magic` fills it, so that `llm.playground()` works and nothing below imports a widget.
+"""
 
 
 class _Late(Mapping[str, Strategy]):
@@ -106,6 +113,8 @@ class Session:
         self.client.ledger = self
         self.history: deque[Response] = deque(maxlen=HISTORY_KEPT)
         self.threads: dict[str, tuple[Message, ...]] = {}
+        self.watchers: list[Callable[[Response], None]] = []
+        """Told of every finished request, in whatever thread it ended; they must not raise."""
         self._votes: dict[tuple[str, str | None], Vote] = {}
         self.config: RoutingConfig | None = None
         self.config_path: Path | None = None
@@ -123,6 +132,17 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<multimodel_magic session: {len(self.history)} requests, ledger {self.ledger!r}>"
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """Import a method that a layer above lends (`ADDED`)."""
+        if name not in ADDED:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        module, _, function = ADDED[name].partition(":")
+        return partial(getattr(import_module(module), function), self)
+
+    def __dir__(self) -> list[str]:
+        """List what is lent too."""
+        return [*super().__dir__(), *ADDED]
 
     # --- asking
 
@@ -359,6 +379,8 @@ class Session:
         response = self._labelled(response)
         self.history.append(response)
         self.ledger.record(response)
+        for tell in tuple(self.watchers):
+            tell(response)
 
     def _labelled(self, response: Response) -> Response:
         ours = {"session": self.id} | ({"config": self._config_hash} if self.config else {})
