@@ -554,9 +554,9 @@ def test_adding_a_shadowed_rule_changes_nothing(routing, requests, more, at):
         **routing,
         "rules": [*routing["rules"][: at + 1], narrower, *routing["rules"][at + 1 :]],
     }
-    config = config_of(longer)
+    shorter, config = config_of(routing), config_of(longer)
     for request_ in requests:
-        before = route(config_of(routing), request_)
+        before = route(shorter, request_)
         after = route(config, request_)
         assert (after.models, after.arm) == (before.models, before.arm)
     said = [f.what for f in lint(config) if f.path == f"routing.rules.{at + 1}"]
