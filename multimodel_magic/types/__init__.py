@@ -4,6 +4,7 @@ Stdlib only, frozen, and with units in the names: `..._s` seconds, `..._usd` US 
 `..._tokens` tokens as the vendor bills them. `None` means unknown and `0` means zero.
 """
 
+from multimodel_magic.types.attachments import Attachment
 from multimodel_magic.types.events import (
     AttemptFailed,
     AttemptStarted,
@@ -50,6 +51,7 @@ __all__ = [
     "NEEDS",
     "UNFINISHED",
     "AskingJudge",
+    "Attachment",
     "Attempt",
     "AttemptFailed",
     "AttemptStarted",

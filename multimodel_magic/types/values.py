@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
+from multimodel_magic.types.attachments import Attachment, below, described
+
 __all__ = [
     "MAIN_THREAD",
     "NEEDS",
@@ -66,6 +68,7 @@ class Message:
 
     role: Literal["user", "assistant"]
     text: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Request:
     prompt: str
     system: str | None = None
     history: tuple[Message, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    """Pictures, and texts that stand below the prompt once it is sent."""
     # What routing may look at.
     models: tuple[str, ...] = ()
     """Models, aliases or roles that the user named, in order; empty lets the strategy choose."""
@@ -88,7 +93,8 @@ class Request:
     user_tier: str | None = None
     task_value: str | None = None
     needs: frozenset[str] = frozenset()
-    """What a model must have: any of `vision`, `tools`, `json`."""
+    """What a model must have: any of `vision` (added where a picture is attached), `tools`, `json`.
+    """
     unit: str | None = None
     """What an experiment randomises over; the request_id where it is None."""
     experiment: str | None = None
@@ -105,9 +111,37 @@ class Request:
     """A second model is asked when the first has said nothing for so long; 0 is never."""
     max_cost_usd: Decimal | None = None
     """What the request may cost in US dollars, all its attempts together."""
+    broken_stream: Literal["restart", "keep", "fail"] | None = None
+    """What follows a stream that broke after text had come; None: as configured."""
+    connect_s: float | None = None
+    """How long a connection may take; None: as the client's patience or the provider says."""
+    silence_s: float | None = None
+    """The longest silence on the wire; None: as the client's patience or the provider says."""
     request_id: str = field(default_factory=new_ulid)
     labels: Mapping[str, str] = field(default_factory=dict)
     """Where it came from (`notebook`, `cell`, `session`, ...): kept in the ledger, never sent."""
+
+    def __post_init__(self) -> None:
+        """Let attachments say what the request needs, and what the ledger keeps of them."""
+        if self.attachments:
+            labels = {**self.labels, "attachments": described(self.attachments)}
+            object.__setattr__(self, "labels", labels)
+        if any(one.is_picture for one in self._attached()):
+            object.__setattr__(self, "needs", self.needs | {"vision"})
+
+    def _attached(self) -> list[Attachment]:
+        return [*self.attachments, *(one for turn in self.history for one in turn.attachments)]
+
+    def spelled_out(self) -> Request:
+        """Return the request as providers get it: attached texts stand in the prompts."""
+        if all(one.is_picture for one in self._attached()):
+            return self
+        history = tuple(
+            replace(turn, text=below(turn.text, turn.attachments), attachments=_pictures(turn))
+            for turn in self.history
+        )
+        prompt = below(self.prompt, self.attachments)
+        return replace(self, prompt=prompt, history=history, attachments=_pictures(self))
 
     def estimated_input_tokens(self) -> int:
         """Estimate the input tokens from the characters; an estimate, and to be shown as one.
@@ -118,7 +152,12 @@ class Request:
         (help.openai.com article 4936856), plus four tokens a message for its frame.
         """
         turns = [self.system or "", *(turn.text for turn in self.history), self.prompt]
-        return sum(len(text) for text in turns) // 4 + 4 * len(turns)
+        attached = sum(one.estimated_tokens for one in self._attached())
+        return sum(len(text) for text in turns) // 4 + 4 * len(turns) + attached
+
+
+def _pictures(turn: Message | Request) -> tuple[Attachment, ...]:
+    return tuple(one for one in turn.attachments if one.is_picture)
 
 
 @dataclass(frozen=True, slots=True)
