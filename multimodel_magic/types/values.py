@@ -117,6 +117,13 @@ class Request:
     """How long a connection may take; None: as the client's patience or the provider says."""
     silence_s: float | None = None
     """The longest silence on the wire; None: as the client's patience or the provider says."""
+    # Answers given before.
+    cache: Literal["auto", "on", "off"] | None = None
+    """Whether an answer that was kept will do, and a new one is kept; `None`: as configured."""
+    fresh: bool = False
+    """Ask anew, whatever was kept; the new answer takes its place."""
+    sample: int = 0
+    """Which of several answers to the same request it is: each has its own place in the cache."""
     request_id: str = field(default_factory=new_ulid)
     labels: Mapping[str, str] = field(default_factory=dict)
     """Where it came from (`notebook`, `cell`, `session`, ...): kept in the ledger, never sent."""
@@ -254,7 +261,8 @@ class Usage:
 class Price:
     """What an attempt cost and how we know.
 
-    `source` is one of `override`, `catalogue`, `catalogue-loose`, `local`, `unknown`.
+    `source` is one of `override`, `catalogue`, `catalogue-loose`, `local`, `unknown`, and of an
+    answer from our cache `cache`.
     """
 
     cost_usd: Decimal | None
@@ -296,6 +304,11 @@ class Attempt:
         return self.error_type is None
 
     @property
+    def cached(self) -> bool:
+        """Whether the answer came from our cache: nobody was asked, and it cost nothing."""
+        return self.price_source == "cache"
+
+    @property
     def name(self) -> str:
         """The model as `provider:model`."""
         return f"{self.provider}:{self.model}"
@@ -319,6 +332,7 @@ class Response:
     """Wall time of the whole request, waits included."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     cached: bool = False
+    """Whether the answer came from our cache."""
 
     def __str__(self) -> str:
         return self.text
