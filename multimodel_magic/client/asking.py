@@ -63,7 +63,8 @@ async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
     _keep_begun(run, call)
     failure: MultimodelError | None = None
     try:
-        events = provider.stream(place.model, request)
+        sent = means.patience.on_the_wire(request.spelled_out())
+        events = provider.stream(place.model, sent)
         async for event in within(events, means.patience, run.deadline, place.name):
             if isinstance(event, TextDelta):
                 if call.first_s is None:

@@ -7,9 +7,14 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from multimodel_magic.errors import UsageError, did_you_mean
-from multimodel_magic.types import NEEDS, Price, PriceOf, Recorder, Request, Response, Usage
+from multimodel_magic.types import BREAKS, NEEDS, Price, PriceOf, Recorder, Request, Response, Usage
 
 __all__ = ["check", "names", "priced", "recorded"]
+
+_NUMBERS = (
+    *("timeout_s", "retries", "max_tokens", "hedge_s", "max_cost_usd"),
+    *("connect_s", "silence_s"),
+)
 
 _log = logging.getLogger("multimodel_magic.client")
 
@@ -27,7 +32,10 @@ def check(request: Request) -> None:
     for need in sorted(request.needs - set(NEEDS)):
         near = did_you_mean(need, NEEDS, most=1) or f"; there are {', '.join(NEEDS)}"
         raise UsageError(f"no need is called {need!r}{near}")
-    for name in ("timeout_s", "retries", "max_tokens", "hedge_s", "max_cost_usd"):
+    if request.broken_stream not in (None, *BREAKS):
+        near = did_you_mean(request.broken_stream, BREAKS) or f"; there are {', '.join(BREAKS)}"
+        raise UsageError(f"no policy for a broken stream is {request.broken_stream!r}{near}")
+    for name in _NUMBERS:
         value = getattr(request, name)
         if value is not None and value < 0:
             raise UsageError(f"{name} is {value}: it cannot be below 0")

@@ -12,9 +12,10 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from multimodel_magic import bridge, limits, plugins, pricing
+from multimodel_magic.attachments import attached
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.client.checks import check, names, recorded
 from multimodel_magic.client.run import Means, Run, response_of
@@ -200,7 +201,9 @@ class UnifiedLLMClient:
         retries: int | None = None,
         hedge_s: float | None = None,
         max_cost_usd: Decimal | None = None,
+        broken_stream: Literal["restart", "keep", "fail"] | None = None,
         options: Mapping[str, Option] | None = None,
+        attachments: Iterable[object] = (),
     ) -> Response:
         """Answer a prompt, or a `Request`, and return the whole response.
 
@@ -214,10 +217,12 @@ class UnifiedLLMClient:
             What routing looks at; never sent to a vendor.
         system, history, max_tokens, options
             What the vendor gets; `options` verbatim.
-        timeout_s, retries, hedge_s
+        timeout_s, retries, hedge_s, broken_stream
             Patience of this request.
         max_cost_usd
             What it may cost, all its attempts together.
+        attachments
+            Pictures and texts: paths, bytes, PIL images, matplotlib figures; read at once.
 
         Raises
         ------
@@ -228,7 +233,7 @@ class UnifiedLLMClient:
         """
         given = (model, system, strategy, fallbacks, task, user_tier, task_value, unit, max_tokens)
         if isinstance(prompt, Request):
-            if any(one is not None for one in given) or needs or options:
+            if any(one is not None for one in given) or needs or options or attachments:
                 raise UsageError("a Request says everything itself: give model and options there")
         elif not isinstance(prompt, str):
             raise UsageError(f"the prompt is {type(prompt).__name__}, not text")
@@ -237,6 +242,7 @@ class UnifiedLLMClient:
                 prompt,
                 system=system,
                 history=tuple(history),
+                attachments=attached(attachments),
                 models=(model,) if model else (),
                 strategy=strategy,
                 fallbacks=None if fallbacks is None else names(fallbacks),
@@ -251,6 +257,7 @@ class UnifiedLLMClient:
                 retries=retries,
                 hedge_s=hedge_s,
                 max_cost_usd=max_cost_usd,
+                broken_stream=broken_stream,
                 stream=False,
             )
         response: Response | None = None
@@ -349,7 +356,7 @@ class UnifiedLLMClient:
         now = self._clock()
         allowed = self.patience.timeout_s if request.timeout_s is None else request.timeout_s
         means = Means(
-            self.patience,
+            self.patience.as_asked(request),
             self.price,
             self._clock,
             self._sleep,

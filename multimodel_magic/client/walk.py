@@ -51,12 +51,10 @@ class Walk:
 
     def __init__(self, run: Run) -> None:
         assert run.route is not None, "walks only after routing"  # noqa: S101
-        request, patience = run.request, run.means.patience
+        request = run.request
         self._run = run
         self._means = run.means
-        self._patience = (
-            patience if request.retries is None else replace(patience, retries=request.retries)
-        )
+        self._patience = run.means.patience
         self._has_budget = bool(run.means.budget) or request.max_cost_usd is not None
         self._places = [_place(rank, name) for rank, name in enumerate(run.route.models)]
         self._again: Place | None = None
@@ -96,8 +94,7 @@ class Walk:
             raise _nobody_answered(self._run)
 
     def _asked(self, place: Place) -> AsyncGenerator[Event, None]:
-        hedge = self._run.request.hedge_s
-        if hedge is None and self._patience.hedge is None:
+        if self._patience.hedge is None:
             return ask(self._run, place)
         delay_s = self._hedge_s(place)
         second = self._free_after(place) if delay_s else None
@@ -209,9 +206,7 @@ class Walk:
 
     def _hedge_s(self, place: Place) -> float | None:
         """Return after what silence a second model is asked too; None where none is."""
-        asked = self._run.request.hedge_s
-        hedge = self._patience.hedge if asked is None else asked
-        route = self._run.route
+        hedge, route = self._patience.hedge, self._run.route
         if place.tried or (route is not None and route.judge is not None):
             return None
         return self._means.pace.p95_s(place.name) if hedge == "p95" else hedge

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from multimodel_magic.errors import Retryable
+from multimodel_magic.types import Request
 
 __all__ = ["Deadline", "Patience", "dice"]
+
+
+LATER_S = 1.0
+"""So much later than we ourselves a provider gives a silence up: we can say whose it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,8 @@ class Patience:
     ----------
     timeout_s
         The whole request, all attempts and waits included.
+    connect_s
+        Until a vendor's server has taken the connection; None is the provider's own, 10 s.
     first_token_s
         From sending to the first token. Models that reason say nothing for minutes.
     stall_s
@@ -52,6 +59,26 @@ class Patience:
     on_auth_error: Literal["skip", "stop"] = "skip"
     queue_s: float = 1.0
     hedge: float | Literal["p95"] | None = None
+    connect_s: float | None = None
+
+    def as_asked(self, request: Request) -> Patience:
+        """Return the patience of one request, which may say retries, hedge and policy itself."""
+        if request.retries is None and request.broken_stream is None and request.hedge_s is None:
+            return self
+        return replace(
+            self,
+            retries=self.retries if request.retries is None else request.retries,
+            broken_stream=request.broken_stream or self.broken_stream,
+            hedge=self.hedge if request.hedge_s is None else request.hedge_s,
+        )
+
+    def on_the_wire(self, request: Request) -> Request:
+        """Tell providers, below whom we wait, how long a connection and a silence may take."""
+        return replace(
+            request,
+            connect_s=self.connect_s if request.connect_s is None else request.connect_s,
+            silence_s=request.silence_s or LATER_S + max(self.first_token_s, self.stall_s),
+        )
 
     def wait_s(self, error: Retryable, tried: int, dice: Callable[[], float]) -> float:
         """Return how long to wait before the next try; exactly what the vendor asked, if it did.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from multimodel_magic.errors import ContentFiltered, ContextTooLong, QuotaExceeded
 from multimodel_magic.providers.faults import Place, Rule, rule
-from multimodel_magic.providers.remote import Remote, turns
+from multimodel_magic.providers.remote import Remote, in_base64, turns
 from multimodel_magic.providers.wire import (
     Json,
     Reading,
@@ -16,6 +16,7 @@ from multimodel_magic.providers.wire import (
     tokens,
     word,
 )
+from multimodel_magic.types import Message as Turn
 from multimodel_magic.types import Request, Usage
 
 if TYPE_CHECKING:
@@ -135,11 +136,22 @@ def _body(model: str, request: Request) -> Json:
     return {
         "model": model,
         "max_tokens": MAX_TOKENS if request.max_tokens is None else request.max_tokens,
-        "messages": turns(request, system=False),
+        "messages": turns(request, system=False, seen=_seen),
         "stream": request.stream,
         **system,
         **request.options,
     }
+
+
+def _seen(turn: Turn) -> Json:
+    pictures = [
+        {
+            "type": "image",
+            "source": {"type": "base64", "media_type": one.media_type, "data": in_base64(one)},
+        }
+        for one in turn.attachments
+    ]
+    return {"content": [*pictures, {"type": "text", "text": turn.text}]}
 
 
 class Message(Reading):

@@ -37,12 +37,14 @@ def tls() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-def patience(timeout_s: float | None, *, stream: bool) -> httpx2.Timeout:
+def patience(
+    timeout_s: float | None, *, stream: bool, connect_s: float | None = None
+) -> httpx2.Timeout:
     """Return the limits of one call, in seconds of silence; the request's deadline is not ours."""
     import httpx2
 
     silence_s = timeout_s or (STREAM_S if stream else WHOLE_S)
-    return httpx2.Timeout(silence_s, connect=min(CONNECT_S, silence_s))
+    return httpx2.Timeout(silence_s, connect=min(connect_s or CONNECT_S, silence_s))
 
 
 def origin(url: str) -> str:

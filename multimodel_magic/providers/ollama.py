@@ -13,7 +13,7 @@ from multimodel_magic.providers.http import address_fault, origin, patience
 from multimodel_magic.providers.keys import setting
 from multimodel_magic.providers.remote import Remote, turns
 from multimodel_magic.providers.wire import Json, Lines, Reading, tokens, word
-from multimodel_magic.types import Option, Request, Usage
+from multimodel_magic.types import Message, Option, Request, Usage
 
 if TYPE_CHECKING:
     import httpx2
@@ -150,7 +150,7 @@ class OllamaProvider(Remote):
         try:
             answer = await sdk.chat(
                 place.model,
-                turns(request, system=True),
+                turns(request, system=True, seen=_seen),
                 stream=request.stream,
                 options=inner or None,
                 **top,
@@ -184,6 +184,11 @@ class OllamaProvider(Remote):
         import ollama
 
         return (ollama.ResponseError, ollama.RequestError, httpx.HTTPError, httpx.InvalidURL)
+
+
+def _seen(turn: Message) -> Json:
+    # Bytes, never a text: the SDK would take that for the path of a file, and send the file.
+    return {"content": turn.text, "images": [one.data for one in turn.attachments]}
 
 
 def _options(request: Request) -> tuple[dict[str, Any], dict[str, Option]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from multimodel_magic.errors import ContentFiltered
 from multimodel_magic.providers.faults import Place, Rule, rule
-from multimodel_magic.providers.remote import Remote, turns
+from multimodel_magic.providers.remote import Remote, data_url, turns
 from multimodel_magic.providers.wire import (
     Json,
     Reading,
@@ -16,7 +16,7 @@ from multimodel_magic.providers.wire import (
     tokens,
     word,
 )
-from multimodel_magic.types import Request, Usage
+from multimodel_magic.types import Message, Request, Usage
 
 if TYPE_CHECKING:
     import httpx2
@@ -116,7 +116,7 @@ class OpenAIProvider(Remote):
         limit = "max_completion_tokens" if self._is_vendors(place.url) else "max_tokens"
         return {
             "model": place.model,
-            "messages": turns(request, system=True),
+            "messages": turns(request, system=True, seen=_seen_in_chat),
             "stream": request.stream,
             **({"stream_options": {"include_usage": True}} if request.stream else {}),
             **({} if request.max_tokens is None else {limit: request.max_tokens}),
@@ -152,13 +152,25 @@ def _authorization(place: Place) -> dict[str, openai.Omit]:
 def _responses(model: str, request: Request) -> Json:
     return {
         "model": model,
-        "input": turns(request, system=False),
+        "input": turns(request, system=False, seen=_seen),
         "stream": request.stream,
         "store": False,  # OpenAI keeps answers for 30 days otherwise; nobody asked it to
         **({"instructions": request.system} if request.system else {}),
         **({} if request.max_tokens is None else {"max_output_tokens": request.max_tokens}),
         **request.options,
     }
+
+
+def _seen_in_chat(turn: Message) -> Json:
+    pictures = [
+        {"type": "image_url", "image_url": {"url": data_url(one)}} for one in turn.attachments
+    ]
+    return {"content": [*pictures, {"type": "text", "text": turn.text}]}
+
+
+def _seen(turn: Message) -> Json:
+    pictures = [{"type": "input_image", "image_url": data_url(one)} for one in turn.attachments]
+    return {"content": [*pictures, {"type": "input_text", "text": turn.text}]}
 
 
 class Completion(Reading):

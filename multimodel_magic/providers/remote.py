@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import functools
 import importlib
 import importlib.util
 import re
 import ssl
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, ClassVar
 
@@ -31,7 +32,7 @@ from multimodel_magic.providers.keys import Secret, setting
 from multimodel_magic.providers.owned import refuse_owned
 from multimodel_magic.providers.rates import rate_hint
 from multimodel_magic.providers.wire import Frames, Json, Reading, read
-from multimodel_magic.types import ProviderEvent, Request
+from multimodel_magic.types import Attachment, Message, ProviderEvent, Request
 
 if TYPE_CHECKING:
     import httpx2
@@ -303,7 +304,9 @@ class Remote:
         return origin(url) == origin(self.vendor_url)
 
     def _patience(self, request: Request) -> httpx2.Timeout:
-        return patience(self.timeout_s, stream=request.stream)
+        return patience(
+            self.timeout_s or request.silence_s, stream=request.stream, connect_s=request.connect_s
+        )
 
     def _foreign(self) -> tuple[type[Exception], ...]:
         """Return every error that can come from below; asked for only once one has come."""
@@ -315,11 +318,33 @@ class Remote:
         return (*self._sdk_errors(), *strangers, OSError, *parsing)
 
 
-def turns(request: Request, *, system: bool) -> list[Json]:
-    """Return the conversation as role and content, the prompt last and byte for byte."""
+def turns(
+    request: Request, *, system: bool, seen: Callable[[Message], Json] | None = None
+) -> list[Json]:
+    """Return the conversation as role and content, the prompt last and byte for byte.
+
+    Parameters
+    ----------
+    seen
+        Says how the wire puts a turn that has pictures.
+    """
     first = [{"role": "system", "content": request.system}] if system and request.system else []
-    earlier = [{"role": turn.role, "content": turn.text} for turn in request.history]
-    return [*first, *earlier, {"role": "user", "content": request.prompt}]
+    said = (*request.history, Message("user", request.prompt, request.attachments))
+    return [*first, *({"role": turn.role, **_content(turn, seen)} for turn in said)]
+
+
+def _content(turn: Message, seen: Callable[[Message], Json] | None) -> Json:
+    return {"content": turn.text} if seen is None or not turn.attachments else seen(turn)
+
+
+def in_base64(picture: Attachment) -> str:
+    """Write a picture's bytes as every vendor's JSON takes them."""
+    return base64.b64encode(picture.data).decode("ascii")
+
+
+def data_url(picture: Attachment) -> str:
+    """Write a picture as an address that holds it, as OpenAI's wires take it."""
+    return f"data:{picture.media_type};base64,{in_base64(picture)}"
 
 
 def _handled() -> frozenset[int]:

@@ -24,6 +24,7 @@ from multimodel_magic.types.protocols import (
     Strategy,
 )
 from multimodel_magic.types.values import (
+    BREAKS,
     MAIN_THREAD,
     NEEDS,
     UNFINISHED,
@@ -47,6 +48,7 @@ from multimodel_magic.types.values import (
 )
 
 __all__ = [
+    "BREAKS",
     "MAIN_THREAD",
     "NEEDS",
     "UNFINISHED",

@@ -13,6 +13,7 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 from multimodel_magic.types.attachments import Attachment, below, described
 
 __all__ = [
+    "BREAKS",
     "MAIN_THREAD",
     "NEEDS",
     "UNFINISHED",
@@ -43,6 +44,9 @@ UNFINISHED = "Unfinished"
 
 NEEDS = ("json", "tools", "vision")
 """What a request may need of a model."""
+
+BREAKS = ("restart", "keep", "fail")
+"""What may follow a stream that broke after text had come."""
 
 MAIN_THREAD = "main"
 """The conversation that is meant where none is named."""
