@@ -43,7 +43,15 @@ from multimodel_magic.notebook.template import interpolate
 from multimodel_magic.session import Session
 from multimodel_magic.types import Event, Finished, Request, Response
 
-__all__ = ["Magics", "run_cell", "run_cell_async", "run_line", "show_response", "vocabulary"]
+__all__ = [
+    "Magics",
+    "run_cell",
+    "run_cell_async",
+    "run_line",
+    "show_response",
+    "vocabulary",
+    "with_settings",
+]
 
 Namespace: TypeAlias = Mapping[str, object]
 Shell: TypeAlias = Any
@@ -139,16 +147,7 @@ class Magics:
     # --- one request
 
     def _parsed(self, options: Options) -> Options:
-        said = self._settings
-        return with_defaults(
-            options,
-            strategy=said.strategy or None,
-            models=tuple(filter(None, said.model.split(","))),
-            format=said.format,
-            stream=said.stream and hosting.streaming(self._shell),
-            timeout_s=said.timeout_s,
-            max_tokens=said.max_tokens,
-        )
+        return with_settings(options, self._settings, self._shell)
 
     def _run(self, options: Options, body: str, namespace: Namespace) -> object:
         if options.subcommand:
@@ -244,6 +243,19 @@ class Magics:
             strategies=tuple(client.strategies),
             namespace=self._shell.user_ns,
         )
+
+
+def with_settings(options: Options, said: LLMMagics, shell: Shell) -> Options:
+    """Fill in what the user left unsaid from the settings (`%config LLMMagics`)."""
+    return with_defaults(
+        options,
+        strategy=said.strategy or None,
+        models=tuple(filter(None, said.model.split(","))),
+        format=said.format,
+        stream=said.stream and hosting.streaming(shell),
+        timeout_s=said.timeout_s,
+        max_tokens=said.max_tokens,
+    )
 
 
 def _full_names(served: Served) -> tuple[str, ...]:
