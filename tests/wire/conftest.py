@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import os
 import shutil
 import socket
-import struct
 import subprocess
 import sys
 import time
@@ -20,13 +17,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from multimodel_magic.providers.anthropic import AnthropicProvider
-from multimodel_magic.providers.ollama import OllamaProvider
-from multimodel_magic.providers.openai import OpenAIProvider
 from multimodel_magic.providers.remote import Remote
 from multimodel_magic.types import ProviderEvent, Request, Stopped, TextDelta, Usage
+from tests.wire.raw import Raw, listening
+from tests.wire.wires import WIRES, Chat, Wire
 
-CANARY = "sk-canary-0123456789abcdef"
 CACHE = Path(__file__).parents[2] / ".cache" / "aimock"
 AIMOCK = "@copilotkit/aimock@1.43.0"
 
@@ -77,199 +72,7 @@ def new_answer() -> type[Answer]:
     return Answer
 
 
-# --- the wires
-
-
-def sse(*events: Any) -> list[bytes]:
-    return [
-        b"data: " + (event if isinstance(event, bytes) else json.dumps(event).encode()) + b"\n\n"
-        for event in events
-    ]
-
-
-def named(*events: dict[str, Any]) -> list[bytes]:
-    return [b"event: " + e["type"].encode() + b"\n" + sse(e)[0] for e in events]
-
-
-class Wire:
-    """How one vendor's server speaks."""
-
-    name: str
-    path = ""
-    content_type = b"text/event-stream"
-
-    def provider(
-        self, url: str, *, timeout: float | None = 5.0, key: str = CANARY, **given: Any
-    ) -> Remote:
-        raise NotImplementedError
-
-    def start(self) -> list[bytes]:
-        raise NotImplementedError
-
-    def delta(self, text: str) -> bytes:
-        raise NotImplementedError
-
-    def stop(self, reason: str | None = None) -> list[bytes]:
-        raise NotImplementedError
-
-    def whole(self, text: str, reason: str | None = None) -> bytes:
-        raise NotImplementedError
-
-    def error(self, kind: str) -> bytes:
-        return json.dumps({"error": {"type": kind, "message": "said"}}).encode()
-
-    def answer(self, *words: str) -> list[bytes]:
-        return [*self.start(), *map(self.delta, words), *self.stop()]
-
-    length = "length"
-
-    def prompt_of(self, body: dict[str, Any]) -> str:
-        said: str = body["messages"][-1]["content"]
-        return said
-
-
-class Anthropic(Wire):
-    name = "anthropic"
-    length = "max_tokens"
-
-    def provider(
-        self, url: str, *, timeout: float | None = 5.0, key: str = CANARY, **given: Any
-    ) -> Remote:
-        return AnthropicProvider(base_url=url, api_key=key, timeout=timeout, **given)
-
-    def start(self) -> list[bytes]:
-        usage = {"input_tokens": 20, "cache_read_input_tokens": 4, "output_tokens": 1}
-        usage["cache_creation_input_tokens"] = 1
-        message = {"id": "msg_1", "model": "m-1", "content": [], "usage": usage}
-        return named({"type": "message_start", "message": message}, {"type": "ping"})
-
-    def delta(self, text: str) -> bytes:
-        delta = {"type": "text_delta", "text": text}
-        return named({"type": "content_block_delta", "index": 0, "delta": delta})[0]
-
-    def stop(self, reason: str | None = None) -> list[bytes]:
-        last = {"delta": {"stop_reason": reason or "end_turn"}, "usage": {"output_tokens": 9}}
-        return named({"type": "message_delta", **last}, {"type": "message_stop"})
-
-    def whole(self, text: str, reason: str | None = None) -> bytes:
-        usage = {"input_tokens": 20, "cache_read_input_tokens": 4, "output_tokens": 9}
-        usage["cache_creation_input_tokens"] = 1
-        content = [{"type": "text", "text": text}] if text else []
-        told = {"id": "msg_1", "type": "message", "model": "m-1", "content": content}
-        told |= {"stop_reason": reason or "end_turn", "usage": usage}
-        return json.dumps(told).encode()
-
-
-class Chat(Wire):
-    name = "chat"
-
-    def provider(
-        self, url: str, *, timeout: float | None = 5.0, key: str = CANARY, **given: Any
-    ) -> Remote:
-        return OpenAIProvider(base_url=f"{url}/v1", api_key=key, timeout=timeout, **given)
-
-    def chunk(self, delta: dict[str, Any], reason: str | None = None, **more: Any) -> bytes:
-        choices = [{"index": 0, "delta": delta, "finish_reason": reason}]
-        return sse({"id": "msg_1", "model": "m-1", "choices": choices, **more})[0]
-
-    usage = {  # noqa: RUF012
-        "prompt_tokens": 25,
-        "completion_tokens": 9,
-        "prompt_tokens_details": {"cached_tokens": 4},
-        "completion_tokens_details": {"reasoning_tokens": 2},
-    }
-
-    def start(self) -> list[bytes]:
-        return [self.chunk({"role": "assistant", "content": ""})]
-
-    def delta(self, text: str) -> bytes:
-        return self.chunk({"content": text})
-
-    def stop(self, reason: str | None = None) -> list[bytes]:
-        usage = {"id": "msg_1", "model": "m-1", "choices": [], "usage": self.usage}
-        return [self.chunk({}, reason or "stop"), *sse(usage, b"[DONE]")]
-
-    def whole(self, text: str, reason: str | None = None) -> bytes:
-        choice = {"index": 0, "message": {"content": text}, "finish_reason": reason or "stop"}
-        told = {"id": "msg_1", "model": "m-1", "choices": [choice], "usage": self.usage}
-        return json.dumps(told).encode()
-
-
-class Responses(Wire):
-    name = "responses"
-    length = "max_output_tokens"
-
-    def provider(
-        self, url: str, *, timeout: float | None = 5.0, key: str = CANARY, **given: Any
-    ) -> Remote:
-        return OpenAIProvider(
-            base_url=f"{url}/v1", api_key=key, timeout=timeout, api="responses", **given
-        )
-
-    def prompt_of(self, body: dict[str, Any]) -> str:
-        said: str = body["input"][-1]["content"]
-        return said
-
-    def body(self, text: str, reason: str | None = None) -> dict[str, Any]:
-        part = {"type": "output_text", "text": text}
-        usage = {"input_tokens": 25, "output_tokens": 9}
-        usage |= {"input_tokens_details": {"cached_tokens": 4}}
-        usage |= {"output_tokens_details": {"reasoning_tokens": 2}}
-        return {
-            "id": "msg_1",
-            "model": "m-1",
-            "error": None,
-            "status": "incomplete" if reason else "completed",
-            "incomplete_details": {"reason": reason} if reason else None,
-            "output": [{"type": "message", "content": [part] if text else []}],
-            "usage": usage,
-        }
-
-    def start(self) -> list[bytes]:
-        return named({"type": "response.created", "response": {"id": "msg_1", "error": None}})
-
-    def delta(self, text: str) -> bytes:
-        return named({"type": "response.output_text.delta", "delta": text})[0]
-
-    def stop(self, reason: str | None = None) -> list[bytes]:
-        kind = "response.incomplete" if reason else "response.completed"
-        return named({"type": kind, "response": self.body("", reason)})
-
-    def whole(self, text: str, reason: str | None = None) -> bytes:
-        return json.dumps(self.body(text, reason)).encode()
-
-
-class Ollama(Wire):
-    name = "ollama"
-    content_type = b"application/x-ndjson"
-
-    def provider(
-        self, url: str, *, timeout: float | None = 5.0, key: str = CANARY, **given: Any
-    ) -> Remote:
-        return OllamaProvider(base_url=url, api_key=key, timeout=timeout, **given)
-
-    def line(self, text: str, **more: Any) -> bytes:
-        message = {"role": "assistant", "content": text}
-        return json.dumps({"model": "m-1", "message": message, "done": False, **more}).encode()
-
-    def start(self) -> list[bytes]:
-        return []
-
-    def delta(self, text: str) -> bytes:
-        return self.line(text) + b"\n"
-
-    def stop(self, reason: str | None = None) -> list[bytes]:
-        return [self.whole("", reason) + b"\n"]
-
-    def whole(self, text: str, reason: str | None = None) -> bytes:
-        counts = {"prompt_eval_count": 25, "eval_count": 9}
-        return self.line(text, done=True, done_reason=reason or "stop", **counts)
-
-    def error(self, kind: str) -> bytes:
-        return json.dumps({"error": "said"}).encode()
-
-
-@pytest.fixture(params=[Anthropic(), Chat(), Responses(), Ollama()], ids=lambda wire: wire.name)
+@pytest.fixture(params=WIRES, ids=lambda wire: wire.name)
 def wire(request: pytest.FixtureRequest) -> Wire:
     found: Wire = request.param
     return found
@@ -278,91 +81,6 @@ def wire(request: pytest.FixtureRequest) -> Wire:
 @pytest.fixture
 def chat() -> Wire:
     return Chat()
-
-
-# --- below HTTP
-
-RESET, CLOSE, HOLD = "reset", "close", "hold"
-
-
-@dataclass
-class Raw:
-    """A server that plays bytes, pauses (seconds), RESET, CLOSE and HOLD."""
-
-    url: str = ""
-    script: list[bytes | float | str] = field(default_factory=list)
-    heads: list[bytes] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    left: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a client closed a connection that was held."""
-    keeps: bool = False
-    """Whether a connection serves one request after another."""
-    connections: int = 0
-
-    def play(self, *steps: bytes | float | str) -> None:
-        self.script = list(steps)
-
-    def stream(self, wire: Wire, *steps: bytes | float | str) -> None:
-        """Play a body whose end is the connection's."""
-        head = b"HTTP/1.1 200 OK\r\ncontent-type: " + wire.content_type
-        self.play(head + b"\r\nconnection: close\r\n\r\n", *steps)
-
-    def chunked(self, wire: Wire, *steps: bytes | float | str) -> None:
-        """Play a chunked body; an ending is the script's own affair."""
-        head = b"HTTP/1.1 200 OK\r\ncontent-type: " + wire.content_type
-        framed = [b"%x\r\n%s\r\n" % (len(s), s) if isinstance(s, bytes) else s for s in steps]
-        self.play(head + b"\r\ntransfer-encoding: chunked\r\n\r\n", *framed)
-
-    def respond(
-        self, body: bytes, *, status: int = 200, kind: bytes = b"application/json", more: str = ""
-    ) -> None:
-        head = b"HTTP/1.1 %d S\r\ncontent-type: %s\r\ncontent-length: %d\r\n%s\r\n"
-        self.play(head % (status, kind, len(body), more.encode()), body)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        try:
-            await self._one(reader, writer)
-            while self.keeps:
-                await self._one(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            self.left.set()
-        finally:
-            writer.close()
-
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        lengths = [h for h in head.lower().split(b"\r\n") if h.startswith(b"content-length:")]
-        self.heads.append(head)
-        self.bodies.append(await reader.readexactly(int(lengths[0][15:]) if lengths else 0))
-        self.asked.set()
-        for step in self.script:
-            if isinstance(step, bytes):
-                writer.write(step)
-                await writer.drain()
-            elif isinstance(step, float):
-                await asyncio.sleep(step)
-            elif step == HOLD:
-                while await reader.read(4096):
-                    pass
-                self.left.set()
-            elif step == RESET:
-                await asyncio.sleep(0.05)  # what was written is read first
-                linger = struct.pack("ii", 1, 0)
-                writer.get_extra_info("socket").setsockopt(
-                    socket.SOL_SOCKET, socket.SO_LINGER, linger
-                )
-                writer.transport.abort()
-
-
-@contextlib.asynccontextmanager
-async def listening(server: Raw) -> AsyncIterator[Raw]:
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=2**22)
-    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-    yield server
-    listener.close()
-    await listener.wait_closed()
 
 
 @pytest.fixture
