@@ -351,7 +351,11 @@ class Session:
         """Add an answered request to its conversation; without a name, `main` begins anew."""
         if not response.succeeded:
             return
-        said = Message("user", response.request.prompt), Message("assistant", response.text)
+        asked = response.request
+        said = (
+            Message("user", asked.prompt, asked.attachments),
+            Message("assistant", response.text),
+        )
         self.threads[thread or MAIN_THREAD] = (*response.request.history, *said)
 
     def reset(self) -> None:

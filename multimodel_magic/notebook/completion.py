@@ -14,6 +14,7 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from multimodel_magic.notebook.declaration import FORMATS, NEEDS, SUBCOMMANDS, actions
+from multimodel_magic.types import BREAKS
 
 if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
@@ -191,7 +192,7 @@ def _how_many(action: argparse.Action) -> int:
 def _unused(words: list[str]) -> list[str]:
     known = actions()
     used = {id(known[word]) for word in words if word in known}
-    again = {id(known["-m"]), id(known["-o"])}
+    again = {id(known["-m"]), id(known["-o"]), id(known["-a"])}
     long = {flag: action for flag, action in known.items() if flag.startswith("--")}
     return [flag for flag, action in long.items() if id(action) not in used - again]
 
@@ -202,6 +203,11 @@ def _values(flag: str, word: str, vocabulary: Callable[[], Vocabulary]) -> Offer
         return Offer((), "", "value")
     if action.dest in ("models", "fallbacks", "needs"):
         word = word.rpartition(",")[2]
+    if action.dest == "attach":
+        from multimodel_magic.notebook.attaching import files
+
+        named = [*_variables(vocabulary()), *files(word)]
+        return Offer(tuple(name for name in named if name.startswith(word)), word, "path")
     return _fitting(_known_values(action.dest, vocabulary), word, "value")
 
 
@@ -210,6 +216,8 @@ def _known_values(option: str, vocabulary: Callable[[], Vocabulary]) -> Iterable
         return FORMATS
     if option == "needs":
         return NEEDS
+    if option == "broken_stream":
+        return BREAKS
     known = vocabulary()
     return {
         "models": known.models,

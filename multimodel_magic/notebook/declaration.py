@@ -11,12 +11,13 @@ import keyword
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import NoReturn
 
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.notebook import FORMATS
-from multimodel_magic.types import MAIN_THREAD, NEEDS, Option
+from multimodel_magic.types import BREAKS, MAIN_THREAD, NEEDS, Option
 
 __all__ = [
     "FORMATS",
@@ -25,6 +26,7 @@ __all__ = [
     "SUBCOMMANDS",
     "Subcommand",
     "actions",
+    "dollars",
     "identifier",
     "json_or_text",
     "manual",
@@ -147,6 +149,17 @@ def _seconds(text: str) -> float:
     return float(match[1]) * _UNITS_S[match[2]]
 
 
+_AMOUNT = re.compile(r"\$?(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})")
+
+
+def dollars(text: str) -> Decimal:
+    """Read an amount of US dollars: `0.05`, `$0.05`; `UsageError` where it is none."""
+    found = _AMOUNT.fullmatch(text)
+    if found is None:
+        refuse(f"{text!r} is no amount such as 0.05 or $0.05 (US dollars)")
+    return Decimal(found[1])
+
+
 def identifier(text: str) -> str:
     """Read the name of a variable; `UsageError` where Python would not take it."""
     if not text.isidentifier() or keyword.iskeyword(text):
@@ -234,10 +247,18 @@ def _vendor(group: argparse._ArgumentGroup) -> list[argparse.Action]:
         add("--max-tokens", metavar="N", type=_whole(1), help="the longest answer, in tokens"),
         add("-o", "--option", dest="options", nargs=2, metavar=("KEY", "VALUE"), action="append",
             help="goes to the vendor verbatim; VALUE is JSON, else text; repeatable"),
+        add("-a", "--attach", dest="attach", metavar="PATH|VAR", action="append",
+            help="a picture or a UTF-8 text file, or a variable with a path, bytes, an image or a "
+                 "figure (@VAR where a file has that name too); repeatable"),
         add("--timeout", dest="timeout_s", metavar="30s", type=_seconds,
             help="the deadline of the whole request: 30, 30s, 500ms, 2m"),
         add("--retries", metavar="N", type=_whole(0),
             help="how often the same model is asked again"),
+        add("--budget", dest="max_cost_usd", metavar="$0.05", type=dollars,
+            help="what the request may cost in US dollars, all its attempts together"),
+        add("--on-break", dest="broken_stream", metavar="|".join(BREAKS), type=_one_of(BREAKS),
+            help="after a stream that broke in mid-answer: begin again with the next model, "
+                 "keep what came, or fail"),
     ]  # fmt: skip
 
 

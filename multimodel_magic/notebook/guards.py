@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.limits import Budget
+from multimodel_magic.notebook.declaration import dollars
 from multimodel_magic.notebook.receipt import money
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.session import Session
 
 __all__ = ["budget", "chaos", "guards"]
 
-_AMOUNT = re.compile(r"\$?(\d+(?:\.\d+)?|\.\d+)")
 _SPANS: Final = ("call", "session", "day")
 
 
@@ -37,11 +36,10 @@ def budget(session: Session, arguments: str) -> Report:
 
 def _read(words: list[str]) -> tuple[str, Decimal]:
     span, amount = ("session", words[0]) if len(words) == 1 else (words[0], words[-1])
-    found = _AMOUNT.fullmatch(amount)
-    if span not in _SPANS or found is None or len(words) > len(("day", "$1")):
+    if span not in _SPANS or len(words) > len(("day", "$1")):
         near = did_you_mean(span, _SPANS, most=1)
         raise UsageError(f"%llm budget [call|session|day] $0.50, or off{near}")
-    return span, Decimal(found[1])
+    return span, dollars(amount)
 
 
 def _with(old: Budget, span: str, amount: Decimal) -> Budget:

@@ -21,6 +21,7 @@ from multimodel_magic import session as sessions
 from multimodel_magic.errors import Cancelled, MultimodelError, UsageError
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.notebook import hosting, reports
+from multimodel_magic.notebook.attaching import chosen
 from multimodel_magic.notebook.card import Card, Format, LiveCard
 from multimodel_magic.notebook.completion import Vocabulary
 from multimodel_magic.notebook.declaration import manual
@@ -184,6 +185,7 @@ class Magics:
             prompt,
             system=system,
             history=self.session.thread(options.thread) if options.thread else (),
+            attachments=chosen(options.attach, namespace) if options.attach else (),
             labels=hosting.labels(self._shell),
         )
         # The wire always streams: what is shown is another matter, and an interrupt keeps the text.

@@ -11,8 +11,9 @@ import argparse
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.notebook.declaration import (
@@ -26,7 +27,7 @@ from multimodel_magic.notebook.declaration import (
     names_in,
     refuse,
 )
-from multimodel_magic.types import Message, Option, Request
+from multimodel_magic.types import Attachment, Message, Option, Request
 
 __all__ = [
     "SUBCOMMANDS",
@@ -66,6 +67,10 @@ class Options:
     retries: int | None = None
     timeout_s: float | None = None
     max_tokens: int | None = None
+    max_cost_usd: Decimal | None = None
+    broken_stream: Literal["restart", "keep", "fail"] | None = None
+    attach: tuple[str, ...] = ()
+    """Files and variables as typed: `attaching.chosen` reads them."""
     options: Mapping[str, Option] = field(default_factory=dict)
     """What goes to the vendor verbatim."""
     system: str | None = None
@@ -247,7 +252,7 @@ def _unquoted_whole(text: str) -> str:
 
 def _set(action: argparse.Action, flag: str, words: list[str], values: _Values) -> None:
     name = action.dest
-    if name in values and name not in ("models", "options"):
+    if name in values and name not in ("attach", "models", "options"):
         refuse(f"{flag} contradicts or repeats an option before it")
     try:
         _put(action, words, values)
@@ -261,6 +266,8 @@ def _put(action: argparse.Action, words: list[str], values: _Values) -> None:
         values.setdefault(name, {})[words[0]] = json_or_text(words[1])
     elif name == "models":
         values[name] = (*values.get(name, ()), *names_in(words[0]))
+    elif name == "attach":
+        values[name] = (*values.get(name, ()), words[0])
     elif words:
         values[name] = action.type(words[0]) if callable(action.type) else words[0]
     else:
@@ -337,6 +344,7 @@ def request_from(
     *,
     system: str | None = None,
     history: tuple[Message, ...] = (),
+    attachments: tuple[Attachment, ...] = (),
     labels: Mapping[str, str] | None = None,
 ) -> Request:
     """Build the request that the options and the finished prompt describe."""
@@ -344,6 +352,7 @@ def request_from(
         prompt=prompt,
         system=system,
         history=history,
+        attachments=attachments,
         models=options.models,
         strategy=options.strategy,
         fallbacks=options.fallbacks,
@@ -358,5 +367,7 @@ def request_from(
         stream=options.stream is not False,
         timeout_s=options.timeout_s,
         retries=options.retries,
+        max_cost_usd=options.max_cost_usd,
+        broken_stream=options.broken_stream,
         labels=labels or {},
     )
