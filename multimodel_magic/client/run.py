@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from multimodel_magic.client.cache import Cache
 from multimodel_magic.client.checks import priced
 from multimodel_magic.errors import (
     AuthenticationFailed,
@@ -76,6 +77,8 @@ class Means:
     purse: Purse
     budget: Budget
     pace: Pace
+    cache: Cache | None = None
+    """What answers are kept, if any are."""
 
 
 @dataclass(slots=True)
@@ -94,6 +97,8 @@ class Call:
     """Whether another model answered before it (a hedge)."""
     kept: bool = False
     """Whether its stream broke and what had come was kept as the answer."""
+    cached: bool = False
+    """Whether nobody was asked: the answer was given before."""
 
 
 @dataclass(slots=True)
@@ -124,6 +129,10 @@ class Place:
     estimate_usd: Decimal = NOTHING
     held_usd: Decimal = NOTHING
     """What of the budget is promised to its attempt."""
+    looked_up: bool = False
+    """Whether it is known if an answer was kept."""
+    key: str | None = None
+    """Under which its answer is kept; None where it is not to be."""
 
 
 @dataclass(slots=True)
@@ -159,6 +168,7 @@ def response_of(run: Run) -> Response:
         run.error,
         run.means.clock() - run.started_s,
         run.started_at,
+        cached=run.error is None and bool(run.attempts) and run.attempts[-1].cached,
     )
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from multimodel_magic import bridge, limits, plugins, pricing
 from multimodel_magic.attachments import attached
 from multimodel_magic.catalogue import Catalogue
+from multimodel_magic.client.cache import Cache, Mode
 from multimodel_magic.client.checks import check, names, recorded
 from multimodel_magic.client.run import Means, Run, response_of
 from multimodel_magic.client.walk import Walk
@@ -87,6 +88,8 @@ class UnifiedLLMClient:
         Requests and tokens per minute, by provider or `provider:model`.
     price
         `(provider, model, usage, at) -> Price`.
+    cache
+        Which answers are kept and given again; None keeps none.
     clock, sleep, dice
         Monotonic seconds, an awaitable wait, and numbers in [0, 1) for jitter.
 
@@ -119,6 +122,7 @@ class UnifiedLLMClient:
         budget: Budget | None = None,
         rates: Mapping[str, Rate] | None = None,
         price: PriceOf = pricing.price,
+        cache: Cache | None = None,
         clock: Callable[[], float] = time.perf_counter,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         dice: Callable[[], float] = limits.dice,
@@ -138,6 +142,7 @@ class UnifiedLLMClient:
         self._pace = Pace()
         self._chaos: dict[str, tuple[Chaos, dict[str, ChaosProvider]]] = {}
         self.price = price
+        self.cache = cache
         self._clock = clock
         self._sleep = sleep
         self._dice = dice
@@ -202,6 +207,8 @@ class UnifiedLLMClient:
         hedge_s: float | None = None,
         max_cost_usd: Decimal | None = None,
         broken_stream: Literal["restart", "keep", "fail"] | None = None,
+        cache: Mode | None = None,
+        fresh: bool = False,
         options: Mapping[str, Option] | None = None,
         attachments: Iterable[object] = (),
     ) -> Response:
@@ -221,6 +228,9 @@ class UnifiedLLMClient:
             Patience of this request.
         max_cost_usd
             What it may cost, all its attempts together.
+        cache, fresh
+            Whether an answer of before will do (`on`, `off`, `auto`: where the temperature is set
+            to 0; None: as configured), and whether to ask anew nevertheless.
         attachments
             Pictures and texts: paths, bytes, PIL images, matplotlib figures; read at once.
 
@@ -258,6 +268,8 @@ class UnifiedLLMClient:
                 hedge_s=hedge_s,
                 max_cost_usd=max_cost_usd,
                 broken_stream=broken_stream,
+                cache=cache,
+                fresh=fresh,
                 stream=False,
             )
         response: Response | None = None
@@ -370,6 +382,7 @@ class UnifiedLLMClient:
             self.purse,
             self.budget,
             self._pace,
+            self.cache,
         )
         return Run(request, now, Deadline(now + allowed, self._clock), means)
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from multimodel_magic.client.asking import ask, let_go, prepare
+from multimodel_magic.client.cache import Kept, given, keep, look_up
 from multimodel_magic.client.checks import priced
 from multimodel_magic.client.hedge import hedged
 from multimodel_magic.client.judging import judged, let_stand, turn_down
@@ -69,29 +70,41 @@ class Walk:
         MultimodelError
             Nobody has, or an error that stops the request.
         """
-        while (chosen := self._choose()) is not None:
-            place, wait_s = chosen
-            prepare(self._run, place)
-            try:
-                while self._notices:
-                    yield self._notices.pop(0)
-                if wait_s > 0:
-                    yield Notice(f"{place.why}; asking it in {wait_s:.1f} s", wait_s)
-                    await self._means.sleep(wait_s)
-                place.gate = self._means.breakers.enter(place.name, waited=wait_s > 0)
-                if place.gate is None:
-                    continue  # Somebody else's probe is under way.
-                async with aclosing(self._asked(place)) as events:
-                    async for event in events:
-                        yield event
-            finally:
-                let_go(self._run, place)
+        while (steps := self._next()) is not None:
+            while self._notices:
+                yield self._notices.pop(0)
+            async with aclosing(steps) as events:
+                async for event in events:
+                    yield event
             if await self._is_answered():
                 return
         while self._notices:
             yield self._notices.pop(0)
         if not let_stand(self._run):
             raise _nobody_answered(self._run)
+
+    def _next(self) -> AsyncGenerator[Event, None] | None:
+        """Return what happens next: an answer of before is given, a place is asked, or nothing."""
+        if (found := self._kept()) is not None:
+            return given(self._run, *found)
+        chosen = self._choose()
+        return None if chosen is None else self._turn(*chosen)
+
+    async def _turn(self, place: Place, wait_s: float) -> AsyncGenerator[Event, None]:
+        """Wait until a place may be asked, and ask it."""
+        prepare(self._run, place)
+        try:
+            if wait_s > 0:
+                yield Notice(f"{place.why}; asking it in {wait_s:.1f} s", wait_s)
+                await self._means.sleep(wait_s)
+            place.gate = self._means.breakers.enter(place.name, waited=wait_s > 0)
+            if place.gate is None:
+                return  # Somebody else's probe is under way.
+            async with aclosing(self._asked(place)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            let_go(self._run, place)
 
     def _asked(self, place: Place) -> AsyncGenerator[Event, None]:
         if self._patience.hedge is None:
@@ -103,6 +116,26 @@ class Walk:
         return hedged(self._run, place, second, delay_s)
 
     # --- whom to ask
+
+    def _kept(self) -> tuple[Place, Kept] | None:
+        """Return the first place with a kept answer, unless one before it can be asked now."""
+        if self._means.cache is None or self._again is not None:
+            return None
+        now_s = self._means.clock()
+        for place in self._places:
+            if not place.over and not place.looked_up:
+                place.looked_up = True
+                if (kept := look_up(self._run, place)) is not None:
+                    self._pass_over([other for other in self._places if other.rank < place.rank])
+                    return place, kept
+            if self._is_ready(place, now_s) and not self._is_barred(place):
+                return None
+        return None
+
+    def _is_ready(self, place: Place, now_s: float) -> bool:
+        """Whether it can be asked now, or after a wait that is worth it."""
+        blocked = place.free_s > now_s or self._means.breakers.wait_s(place.name) > 0
+        return not place.over and not blocked and self._queue_s(place) <= self._patience.queue_s
 
     def _choose(self) -> tuple[Place, float] | None:
         """Return the next place and how long to wait for it; None where there is none."""
@@ -243,6 +276,7 @@ class Walk:
                 self._after(place, place.failure)
         if answered is None:
             return False
+        keep(self._run, answered)
         above = [p.name for p in self._places[answered.rank + 1 :] if not p.over]
         verdict = await judged(self._run, answered, above)
         if verdict.ok:
