@@ -194,7 +194,7 @@ class PaperBook:
         return None if row is None else (row, self.outcomes.get(request_id, {}))
 
     def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
-        self.outcomes[request_id] = outcome
+        self.outcomes[request_id] = {**self.outcomes.get(request_id, {}), **outcome}
 
 
 def responses(error: Exception | None) -> Response:

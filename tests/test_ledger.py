@@ -413,7 +413,8 @@ def test_an_older_schema_is_upgraded_statement_by_statement(ledger: Ledger) -> N
     with engine.begin() as connection:
         upgrade(connection)
         connection.execute(tables().meta.update().values(value="0"))
-        upgrade(connection, {0: ("ALTER TABLE request ADD COLUMN extra TEXT",), 1: ()})
+        first = ("ALTER TABLE request ADD COLUMN extra TEXT",)
+        upgrade(connection, {0: first, **dict.fromkeys(range(1, VERSION), ())})
         columns = {column["name"] for column in sa.inspect(connection).get_columns("request")}
         version = connection.scalar(sa.select(tables().meta.c.value))
     engine.dispose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 import subprocess
@@ -232,7 +233,8 @@ assert ledger.trouble is None, ledger.trouble
         process.stdin.close()
     ledger = Ledger(old_file)
     assert len(ledger.requests_frame()) == 1 + 4 * 20
-    assert len(ledger.outcomes_frame()) == 1
+    (outcome,) = ledger.outcomes_frame()["outcome"]
+    assert json.loads(outcome) == {f"by-{n}": 19.0 for n in range(4)}  # none undid another's
     ledger.close()
 
 

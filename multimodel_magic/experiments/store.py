@@ -65,7 +65,7 @@ class Store(Protocol):
         ...
 
     def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
-        """Replace the outcome of a request; once done, again is the same."""
+        """Add to the outcome of a request, name by name; once done, again is the same."""
         ...
 
 
@@ -88,8 +88,9 @@ class ResultsStore:
         return self._rows.get(request_id)
 
     def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
-        """Replace the outcome of a request."""
-        self._rows[request_id] = replace(self._rows[request_id], outcome=outcome)
+        """Add to the outcome of a request, name by name."""
+        row = self._rows[request_id]
+        self._rows[request_id] = replace(row, outcome={**row.outcome, **outcome})
 
 
 class Book(Protocol):
@@ -104,7 +105,7 @@ class Book(Protocol):
         ...
 
     def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
-        """Replace the outcome of a request."""
+        """Add to the outcome of a request, name by name."""
         ...
 
 
@@ -125,7 +126,7 @@ class LedgerStore:
         return None if found is None else assigned_in(*found)
 
     def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
-        """Replace the outcome of a request."""
+        """Add to the outcome of a request, name by name."""
         self.book.keep_outcome(request_id, outcome)
 
 
@@ -204,10 +205,11 @@ def record_outcome(store: Store, request_id: str, outcome: Outcome) -> bool:
         raise UsageError(
             f"no request {request_id!r} took part in an experiment here; ids are in llm.df"
         )
-    merged = {**row.outcome, **_numbers(request_id, outcome)}
-    if merged == row.outcome:
+    said = _numbers(request_id, outcome)
+    if {**row.outcome, **said} == row.outcome:
         return False
-    store.keep_outcome(request_id, merged)
+    # What is said now and no more: another kernel may have added to the outcome in between.
+    store.keep_outcome(request_id, said)
     return True
 
 

@@ -18,9 +18,19 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from multimodel_magic.bridge import Worker
 from multimodel_magic.errors import Misconfigured
+from multimodel_magic.ledger.address import default_address, without_password
 from multimodel_magic.ledger.begun import Begun, remove_unfinished
 from multimodel_magic.ledger.faults import faults, in_one_line
-from multimodel_magic.ledger.rows import AttemptRow, OutcomeRow, Recorded, RequestRow, Row, recorded
+from multimodel_magic.ledger.rows import (
+    AttemptRow,
+    OutcomeRow,
+    Recorded,
+    RequestRow,
+    Row,
+    VoteRow,
+    recorded,
+)
+from multimodel_magic.ledger.said import Said
 from multimodel_magic.types import Response
 
 if TYPE_CHECKING:
@@ -50,7 +60,7 @@ _Item: TypeAlias = "tuple[Response, bool] | Callable[[], None]"
 
 
 class Ledger:
-    """The append-only record of requests and attempts, and what came of them.
+    """The append-only record of requests and attempts, what came of them, and votes on them.
 
     Parameters
     ----------
@@ -75,14 +85,14 @@ class Ledger:
         self, url: str | Path | None = None, *, store_text: bool = True, read_only: bool = False
     ) -> None:
         self.store_text = store_text
-        self._address = str(url) if url is not None else _default_address()
+        self._address = str(url) if url is not None else default_address()
         self._read_only = read_only
         self._past: list[object] = []
         self._start()
         _ledgers.add(self)
 
     def __repr__(self) -> str:
-        return f"Ledger({_without_password(self._address)!r})"
+        return f"Ledger({without_password(self._address)!r})"
 
     def __reduce__(self) -> tuple[Callable[..., Ledger], tuple[str, bool, bool]]:
         return _reopened, (self._address, self.store_text, self._read_only)
@@ -95,7 +105,7 @@ class Ledger:
         self._kept: deque[Recorded] = deque()
         self._under_way: dict[str, Begun] = {}
         self._unfinished: set[str] = set()
-        self._outcomes: dict[str, OutcomeRow] = {}
+        self._said = Said()
         self._database: Database | None = None
         self._trouble: str | None = None
 
@@ -130,19 +140,29 @@ class Ledger:
         self._watch.put(request_id)
 
     def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
-        """Replace the outcome of a request; returns at once and never fails.
+        """Add to the outcome of a request, name by name; returns at once and never fails.
 
-        See `experiments.record_outcome`, which checks and merges.
+        See `experiments.record_outcome`, which checks.
         """
         from multimodel_magic.ledger.outcomes import outcome_row
 
         row = outcome_row(request_id, outcome)
         self._worker.put(lambda: self._take(row))
 
-    def add(self, rows: Sequence[Recorded], outcomes: Sequence[OutcomeRow] = ()) -> None:
+    def keep_vote(self, row: VoteRow) -> None:
+        """Add a vote, unless one of that id is there; returns at once and never fails."""
+        self._worker.put(lambda: self._take(row))
+
+    def add(
+        self,
+        rows: Sequence[Recorded],
+        outcomes: Sequence[OutcomeRow] = (),
+        votes: Sequence[VoteRow] = (),
+    ) -> None:
         """Write rows that another ledger recorded, and wait until they are there.
 
-        A request that is there already stays as it is; an outcome replaces that of its request.
+        A request or a vote that is there already stays as it is; an outcome replaces that of its
+        request.
 
         Raises
         ------
@@ -155,20 +175,23 @@ class Ledger:
 
         def errand() -> None:
             with self._surviving("write"):
-                self._write_added(rows, outcomes)
+                self._write_added(rows, outcomes, votes)
                 written.append(True)
 
         self._do(errand)
         if not written:
             raise Misconfigured(self._trouble or f"cannot write {self!r}")
 
-    def _write_added(self, rows: Sequence[Recorded], outcomes: Sequence[OutcomeRow]) -> None:
+    def _write_added(
+        self, rows: Sequence[Recorded], outcomes: Sequence[OutcomeRow], votes: Sequence[VoteRow]
+    ) -> None:
         from multimodel_magic.ledger.outcomes import keep
+        from multimodel_magic.ledger.votes import add
 
         for start in range(0, len(rows), TRANSACTION):
             self._opened().write(rows[start : start + TRANSACTION])
-        if outcomes:
-            self._opened().change(lambda connection: keep(connection, outcomes))
+        self._opened().change(lambda connection: keep(connection, outcomes))
+        self._opened().change(lambda connection: add(connection, votes))
 
     def flush(self) -> None:
         """Wait until everything recorded so far is written, or has been tried to."""
@@ -237,7 +260,38 @@ class Ledger:
         from multimodel_magic.ledger import outcomes
 
         found, _ = self._ask(outcomes.all_outcomes)
-        return outcomes.as_frame({**(found or {}), **self._outcomes})
+        return outcomes.as_frame(self._said.outcomes(found or {}))
+
+    def votes(
+        self, *, session: str | None = None, comparison: str | None = None
+    ) -> tuple[VoteRow, ...]:
+        """Return the votes that stand, oldest first: of each judge the last on each comparison."""
+        from multimodel_magic.ledger import votes
+
+        found, _ = self._ask(lambda c: votes.votes(c, session=session, comparison=comparison))
+        return self._said.votes(found or (), session=session, comparison=comparison)
+
+    def votes_frame(self, session: str | None = None) -> pd.DataFrame:
+        """Return the votes that stand, oldest first, one a row.
+
+        Returns
+        -------
+        DataFrame
+            With the fields of `VoteRow` as columns, and before `preferred` the `winner`'s name;
+            the same columns and dtypes when empty.
+        """
+        from multimodel_magic.ledger.votes import as_frame
+
+        return as_frame(self.votes(session=session))
+
+    def answered_by(self, request_ids: Collection[str]) -> Mapping[str, str]:
+        """Return who answered, `provider:model`, by id of those requests that were answered."""
+        from multimodel_magic.ledger import votes
+
+        found, kept = self._ask(lambda connection: votes.answered_by(connection, request_ids))
+        rows = [k.request for k in kept if k.request.request_id in request_ids]
+        ours = {r.request_id: f"{r.provider}:{r.model}" for r in rows if r.status == "answered"}
+        return {**(found or {}), **ours}
 
     def dealt(self, experiment: str) -> list[tuple[RequestRow, Mapping[str, float]]]:
         """Return the requests that were dealt in an experiment, each with its outcome."""
@@ -246,7 +300,7 @@ class Ledger:
         found, kept = self._ask(lambda connection: outcomes.dealt(connection, experiment))
         ours = [k.request for k in kept if outcomes.is_of(k.request.arm, experiment)]
         rows = [*(found or ()), *((row, None) for row in ours)]
-        return [(row, outcomes.numbers(self._outcomes.get(row.request_id, at))) for row, at in rows]
+        return [(row, outcomes.numbers(self._said.outcome(row.request_id, at))) for row, at in rows]
 
     def dealt_request(self, request_id: str) -> tuple[RequestRow, Mapping[str, float]] | None:
         """Return one request with its outcome, or None."""
@@ -255,7 +309,7 @@ class Ledger:
         found, kept = self._ask(lambda connection: outcomes.of_request(connection, request_id))
         row, said = found or (None, None)
         row = next((k.request for k in kept if k.request.request_id == request_id), row)
-        said = self._outcomes.get(request_id, said)
+        said = self._said.outcome(request_id, said)
         return None if row is None else (row, outcomes.numbers(said))
 
     def request(self, request_id: str) -> Recorded | None:
@@ -313,7 +367,7 @@ class Ledger:
         for item in batch:
             if isinstance(item, tuple):
                 self._keep(*item)
-        if self._kept or self._outcomes:
+        if self._kept or self._said:
             self._try_to_write()
         # Not before: a burst may be larger than what is kept of it when nothing can be written.
         while len(self._kept) > MOST_KEPT:
@@ -328,8 +382,8 @@ class Ledger:
         except faults() as error:
             self._say(f"cannot record {response.request_id}: {in_one_line(error)}")
 
-    def _take(self, row: OutcomeRow) -> None:
-        self._outcomes[row.request_id] = row
+    def _take(self, row: OutcomeRow | VoteRow) -> None:
+        self._said.take(row)
         self._try_to_write()
 
     def _try_to_write(self) -> None:
@@ -348,12 +402,9 @@ class Ledger:
             if refused:
                 ids = [row.request.request_id for row in refused]
                 _log.error("%r takes no row for %s", self, ", ".join(ids))
-        if self._outcomes:
-            from multimodel_magic.ledger import outcomes
-
-            said = list(self._outcomes.values())
-            self._opened().change(lambda connection: outcomes.keep(connection, said))
-            self._outcomes.clear()
+        if self._said:
+            self._opened().change(self._said.write)
+            self._said.clear()
         self._trouble = None
 
     def _look_after(self, request_ids: list[str]) -> None:
@@ -406,28 +457,6 @@ def _removing(request_ids: Collection[str]) -> Callable[[Connection], None] | No
 
 def _reopened(address: str, store_text: bool, read_only: bool) -> Ledger:  # noqa: FBT001 - pickle's
     return Ledger(address, store_text=store_text, read_only=read_only)
-
-
-def _default_address() -> str:
-    address = os.environ.get("MULTIMODEL_LEDGER")
-    if address:
-        return address
-    from platformdirs import user_data_path
-
-    try:
-        return str(user_data_path("multimodel_magic", appauthor=False) / "ledger.db")
-    except (RuntimeError, OSError, KeyError) as error:  # a user without a home directory
-        _log.warning("no place for a ledger (%s): it is kept in memory", error)
-        return ":memory:"
-
-
-def _without_password(address: str) -> str:
-    """Show of a URL what holds no secret: no user, no password, no query."""
-    scheme, found, rest = address.partition("://")
-    if not found or scheme.startswith("sqlite"):
-        return address
-    where = rest.partition("?")[0]
-    return f"{scheme}://{'***@' * ('@' in where)}{where.rpartition('@')[2]}"
 
 
 def _start_of(since: datetime | timedelta | None) -> str | None:

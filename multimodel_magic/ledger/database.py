@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from multimodel_magic.ledger.faults import faults, row_faults
+from multimodel_magic.ledger.migrations import MIGRATIONS, VERSION, Step
 from multimodel_magic.ledger.rows import (
     AttemptRow,
+    KeptRow,
     OutcomeRow,
     Recorded,
     RequestRow,
     Row,
+    VoteRow,
     kinds,
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Column, Connection, Engine, MetaData, Table
+    from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, MetaData, Table
 
-__all__ = ["BUSY_S", "MIGRATIONS", "VERSION", "Database", "Tables", "tables", "upgrade"]
+__all__ = ["BUSY_S", "VERSION", "Database", "Tables", "columns", "tables", "upgrade"]
 
 T = TypeVar("T")
 
@@ -33,23 +36,6 @@ BUSY_S = 30.0
 """How long a writer waits for another process's transaction, in seconds.
 
 An SQLite URL may say otherwise: `sqlite:///ledger.db?timeout=5`."""
-
-VERSION = 2
-"""The schema that this module writes; it stands in the table `meta` of every ledger."""
-
-_OUTCOME = """
-CREATE TABLE outcome (
-    request_id VARCHAR(255) NOT NULL PRIMARY KEY,
-    outcome TEXT,
-    recorded_at VARCHAR(32)
-)
-"""
-
-MIGRATIONS: Mapping[int, tuple[str, ...]] = {1: (_OUTCOME,)}
-"""By version, the SQL statements that make the next version of it, for any database.
-
-Not written as `tables()` has it: that is the last version, and the next step would come twice.
-Indexes need no statement: those that are missing are made at the end."""
 
 _NAME_LENGTH = 255
 _MOMENT_LENGTH = 32
@@ -63,6 +49,7 @@ class Tables:
     request: Table
     attempt: Table
     outcome: Table
+    vote: Table
     meta: Table
 
     def of(self, row: type[Row]) -> Table:
@@ -85,21 +72,35 @@ def tables() -> Tables:
     # Not unique: a row more is better than a row lost.
     sa.Index("attempt_request_id", attempt.c.request_id)
     outcome = sa.Table("outcome", metadata, *_columns(OutcomeRow, key="request_id"))
+    vote = sa.Table("vote", metadata, *_columns(VoteRow, key="vote_id"))
+    sa.Index("vote_comparison", vote.c.comparison)
     meta = sa.Table(
         "meta",
         metadata,
         sa.Column("name", sa.String(_NAME_LENGTH), primary_key=True),
         sa.Column("value", sa.Text),
     )
-    return Tables(metadata, request, attempt, outcome, meta)
+    return Tables(metadata, request, attempt, outcome, vote, meta)
 
 
-def _columns(row: type[Row | OutcomeRow], key: str | None = None) -> Iterator[Column[Any]]:
+def columns(connection: Connection, row: type[Row]) -> list[ColumnElement[Any]]:
+    """Return what to select for such rows: null where an older file, only read, has no column."""
+    import sqlalchemy as sa
+
+    table = tables().of(row)
+    held: set[str] = connection.info.get(table.name, set())
+    if not held:
+        held = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+        connection.info[table.name] = held
+    return [c if c.name in held else sa.null().label(c.name) for c in table.columns]
+
+
+def _columns(row: type[KeptRow], key: str | None = None) -> Iterator[Column[Any]]:
     import sqlalchemy as sa
 
     # Lengths where there is an index: MySQL has none over unbounded text.
     indexed = {"request_id": _NAME_LENGTH, "session": _NAME_LENGTH, "started_at": _MOMENT_LENGTH}
-    indexed |= {"recorded_at": _MOMENT_LENGTH}
+    indexed |= {"vote_id": _NAME_LENGTH, "comparison": _NAME_LENGTH, "recorded_at": _MOMENT_LENGTH}
     plain = {str: sa.Text, int: sa.BigInteger, float: sa.Double, bool: sa.Boolean}
     for name, kind in kinds(row).items():
         column_type = sa.String(indexed[name]) if name in indexed else plain[kind]()
@@ -147,7 +148,7 @@ class Database:
             return [row for row in batch if not self._write_alone(connection, row)]
         return []
 
-    def change(self, job: Callable[[Connection], None]) -> None:
+    def change(self, job: Callable[[Connection], object]) -> None:
         """Let `job` write through the connection, in one transaction."""
         connection = self._open()
         self._transact(connection, lambda: job(connection))
@@ -177,7 +178,7 @@ class Database:
 
     # --- writing
 
-    def _transact(self, connection: Connection, job: Callable[[], None]) -> None:
+    def _transact(self, connection: Connection, job: Callable[[], object]) -> None:
         try:
             if connection.dialect.name == "sqlite":
                 # Not deferred: a read that then writes loses to any other writer at once,
@@ -250,7 +251,9 @@ class Database:
             self._transact(connection, lambda: upgrade(connection))
 
 
-def upgrade(connection: Connection, migrations: Mapping[int, tuple[str, ...]] = MIGRATIONS) -> None:
+def upgrade(
+    connection: Connection, migrations: Mapping[int, tuple[Step, ...]] = MIGRATIONS
+) -> None:
     """Bring the tables to `VERSION` in the transaction under way, or make them.
 
     Raises
@@ -270,8 +273,11 @@ def upgrade(connection: Connection, migrations: Mapping[int, tuple[str, ...]] = 
             "; pip install -U multimodel_magic"
         )
     for version in range(found, VERSION):
-        for statement in migrations[version]:
-            connection.exec_driver_sql(statement)
+        for step in migrations[version]:
+            if isinstance(step, str):
+                connection.exec_driver_sql(step)
+            else:
+                step(connection)
     for index in (index for table in t.metadata.tables.values() for index in table.indexes):
         index.create(connection, checkfirst=True)
     at_version = t.meta.c.name == "schema_version"

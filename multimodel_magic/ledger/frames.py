@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from multimodel_magic.ledger.rows import OutcomeRow, Row, kinds
+from multimodel_magic.ledger.rows import KeptRow, kinds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +16,7 @@ _MOMENTS = ("started_at", "recorded_at")
 _DTYPES = {str: "string", int: "Int64", float: "float64", bool: "boolean"}
 
 
-def dtypes(row: type[Row | OutcomeRow]) -> dict[str, str]:
+def dtypes(row: type[KeptRow]) -> dict[str, str]:
     """Return the dtype of each column, in the order of the row's fields."""
     return {
         name: "datetime64[us, UTC]" if name in _MOMENTS else _DTYPES[kind]
@@ -24,7 +24,7 @@ def dtypes(row: type[Row | OutcomeRow]) -> dict[str, str]:
     }
 
 
-def frame(row: type[Row | OutcomeRow], rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
+def frame(row: type[KeptRow], rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
     """Make the frame of `rows`, which may be none."""
     import pandas as pd
 

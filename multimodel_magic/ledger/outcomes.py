@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from multimodel_magic.ledger.database import tables
+from multimodel_magic.ledger.database import columns, tables
 from multimodel_magic.ledger.rows import OutcomeRow, RequestRow
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ __all__ = [
     "dealt",
     "is_of",
     "keep",
+    "merge",
+    "merged",
     "numbers",
     "of_request",
     "outcome_row",
@@ -52,7 +54,33 @@ def keep(connection: Connection, rows: Sequence[OutcomeRow]) -> None:
     # No two databases spell "insert or replace" alike.
     for row in rows:
         connection.execute(outcome.delete().where(outcome.c.request_id == row.request_id))
-    connection.execute(outcome.insert(), [row._asdict() for row in rows])
+        connection.execute(outcome.insert(), row._asdict())
+
+
+def merge(connection: Connection, rows: Sequence[OutcomeRow]) -> None:
+    """Add to what is there of each request, name by name, in the transaction under way.
+
+    No other process comes between the reading and the writing: SQLite's transaction is the only
+    one that writes, and elsewhere the request's own row is locked (its outcome may not exist yet).
+    """
+    import sqlalchemy as sa
+
+    request, outcome = tables().request, tables().outcome
+    # Always in this order: two processes that lock several requests must not wait for each other.
+    for row in sorted(rows):
+        this = request.c.request_id == row.request_id
+        connection.execute(sa.select(request.c.request_id).where(this).with_for_update())
+        held = sa.select(outcome).where(outcome.c.request_id == row.request_id)
+        found = connection.execute(held.with_for_update()).first()
+        keep(connection, [merged(None if found is None else OutcomeRow._make(found), row)])
+
+
+def merged(before: OutcomeRow | None, said: OutcomeRow) -> OutcomeRow:
+    """Return an outcome with what is said of it now."""
+    if before is None:
+        return said
+    both = {**numbers(before), **numbers(said)}
+    return OutcomeRow(said.request_id, json.dumps(both), max(before.recorded_at, said.recorded_at))
 
 
 def all_outcomes(connection: Connection) -> dict[str, OutcomeRow]:
@@ -107,9 +135,9 @@ def _judged(connection: Connection) -> Select[tuple[object, ...]]:
     request, outcome = tables().request, tables().outcome
     if not _has_outcomes(connection):
         nothing = (sa.null().label(name) for name in OutcomeRow._fields)
-        return sa.select(request, *nothing)
+        return sa.select(*columns(connection, RequestRow), *nothing)
     beside = request.outerjoin(outcome, outcome.c.request_id == request.c.request_id)
-    return sa.select(request, outcome).select_from(beside)
+    return sa.select(*columns(connection, RequestRow), *outcome.c).select_from(beside)
 
 
 def _split(row: Row[tuple[object, ...]]) -> Judged:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from multimodel_magic.ledger.database import tables
+from multimodel_magic.ledger.database import columns, tables
 from multimodel_magic.ledger.rows import AttemptRow, Recorded, RequestRow, Row
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def rows(
     if table is t.attempt and wanted:
         wanted = [table.c.request_id.in_(sa.select(t.request.c.request_id).where(*wanted))]
     within = table.c.number if table is t.attempt else table.c.request_id
-    statement = sa.select(table).where(*wanted).order_by(table.c.started_at, within)
+    statement = (
+        sa.select(*columns(connection, row)).where(*wanted).order_by(table.c.started_at, within)
+    )
     return [row._make(found) for found in connection.execute(statement)]
 
 
@@ -48,7 +50,8 @@ def by_id(connection: Connection, request_id: str) -> Recorded | None:
     import sqlalchemy as sa
 
     request = tables().request
-    found = connection.execute(sa.select(request).where(request.c.request_id == request_id)).first()
+    chosen = sa.select(*columns(connection, RequestRow))
+    found = connection.execute(chosen.where(request.c.request_id == request_id)).first()
     return None if found is None else _with_attempts(connection, [RequestRow._make(found)])[0]
 
 
@@ -59,7 +62,8 @@ def newest(connection: Connection, n: int, session: str | None) -> list[Recorded
     request = tables().request
     wanted = [] if session is None else [request.c.session == session]
     newest_first = (request.c.started_at.desc(), request.c.request_id.desc())
-    statement = sa.select(request).where(*wanted).order_by(*newest_first).limit(n)
+    chosen = sa.select(*columns(connection, RequestRow)).where(*wanted)
+    statement = chosen.order_by(*newest_first).limit(n)
     found = [RequestRow._make(row) for row in connection.execute(statement)]
     return _with_attempts(connection, found)
 

@@ -19,10 +19,12 @@ from multimodel_magic.types import Attempt, LeftOut, Reason, Request, Response
 __all__ = [
     "HIDDEN",
     "AttemptRow",
+    "KeptRow",
     "OutcomeRow",
     "Recorded",
     "RequestRow",
     "Row",
+    "VoteRow",
     "kinds",
     "recorded",
 ]
@@ -32,7 +34,7 @@ HIDDEN = "[hidden]"
 
 _SECRET_WORDS = ("key", "token", "authorization", "secret", "password", "credential", "cookie")
 _NOT_SECRET = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})
-_PLACES = frozenset({"session", "notebook", "cell"})
+_COLUMNS_OF_THEIR_OWN = frozenset({"session", "notebook", "cell", "config"})
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 
@@ -123,7 +125,9 @@ class RequestRow(NamedTuple):
     left_out: str | None
     """JSON: `[{"model", "why"}, ...]`."""
     labels: str | None
-    """JSON: the labels but for session, notebook and cell."""
+    """JSON: the labels but for session, notebook, cell and config."""
+    config: str | None
+    """The label `config`: the hash of the routing configuration in force; None: there was none."""
 
     @property
     def cost(self) -> Decimal | None:
@@ -195,6 +199,49 @@ class OutcomeRow(NamedTuple):
     """When it was last said: UTC, ISO 8601 with microseconds; `datetime64[us, UTC]` in frames."""
 
 
+class VoteRow(NamedTuple):
+    """What was said of answers to one prompt side by side; dtypes as in `RequestRow`.
+
+    Rows are only ever added: of those with the same comparison and judge the last one stands.
+    """
+
+    vote_id: str
+    """ULID."""
+    comparison: str
+    """The comparison's id; all votes on it share it."""
+    session: str | None
+    """In which kernel's life it was said."""
+    judge: str | None
+    """`provider:model` that judged; None: a person did."""
+    request_ids: str
+    """JSON: the ids of the requests, as shown, left to right; each joins with `request`."""
+    contestants: str
+    """JSON: the names as the user named them, in the order shown."""
+    verdict: str
+    """`prefer`, `tie` or `bad` (none was any good)."""
+    preferred: int | None
+    """The place shown, from 0, of the one preferred."""
+    blind: bool
+    """Whether the names were hidden until the vote."""
+    shuffle: str | None
+    """JSON: for each place shown, which of those asked for it was, from 0; None: as asked."""
+    why: str | None
+    """What the judge said of it."""
+    recorded_at: str
+    """UTC, ISO 8601 with microseconds; `datetime64[us, UTC]` in frames."""
+
+    @property
+    def said(self) -> tuple[str, str | None]:
+        """The verdict, and the request preferred: the same in whatever order they were shown."""
+        if self.preferred is None:
+            return self.verdict, None
+        return self.verdict, json.loads(self.request_ids)[self.preferred]
+
+
+KeptRow: TypeAlias = Row | OutcomeRow | VoteRow
+"""Any row of the ledger."""
+
+
 class Recorded(NamedTuple):
     """A request's row together with those of its attempts, in order."""
 
@@ -206,7 +253,7 @@ class Recorded(NamedTuple):
         return (self.request,) if row is RequestRow else self.attempts
 
 
-def kinds(row: type[Row | OutcomeRow]) -> dict[str, type]:
+def kinds(row: type[KeptRow]) -> dict[str, type]:
     """Return each column's Python type (`str`, `int`, `float` or `bool`), in order."""
     hints = get_type_hints(row)
     return {name: getattr(hints[name], "__args__", (hints[name],))[0] for name in row._fields}
@@ -279,6 +326,7 @@ def _request_row(
         reasons=_listed(route.reasons) if route is not None else None,
         left_out=_listed(route.left_out) if route is not None else None,
         labels=_other_labels(labels),
+        config=labels.get("config"),
     )
 
 
@@ -348,7 +396,7 @@ def _history(request: Request) -> str | None:
 
 
 def _other_labels(labels: Mapping[str, str]) -> str | None:
-    rest = {name: value for name, value in labels.items() if name not in _PLACES}
+    rest = {name: value for name, value in labels.items() if name not in _COLUMNS_OF_THEIR_OWN}
     return _to_json(rest) if rest else None
 
 
