@@ -36,6 +36,18 @@ PROMISED = {
         r"did you mean 'task_type'\? \(the earlier configuration stays in force\)",
         "is never reached",
     ],
+    "07_reliability": [
+        r"fell back from north:dead \(overloaded, 2 attempts",
+        "Misconfigured: simulated: 400",
+        "times that the wrong key was sent: 1",
+        "said once: True",
+        r"too many requests \(429\) \(asked 2 times\)",
+        "had not finished when the request's time was up",
+        r"answered +\d\d% +100%",
+        r"(?m)^5 of 30 requests asked north first; all were answered: True",
+        r"open for \d",
+        "BudgetExceeded: the session's budget is",
+    ],
 }
 ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|Users|mnt|opt|var)/|\b[A-Z]:\\")
 SECRET = re.compile(
