@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from multimodel_magic.metrics.numbers import (
     RELIABLE_P95_N,
     RELIABLE_P99_N,
     Number,
-    mean,
-    quantile,
     ratio,
-    tokens_per_s,
-    total,
     wilson,
 )
+from multimodel_magic.metrics.tally import Tally, quantile_of, tallies
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["per_model"]
+__all__ = ["of_models", "per_model"]
 
 _DTYPES = {
     "n": "int64",
@@ -47,11 +46,6 @@ _DTYPES = {
     "time_lost_s": "float64",
 }
 
-_READ = [
-    *("provider", "model", "status", "latency_s", "ttft_s"),
-    *("cost_usd", "input_tokens", "output_tokens"),
-]
-
 
 def per_model(attempts: pd.DataFrame) -> pd.DataFrame:
     """Return one row a model from the frame of attempts.
@@ -69,58 +63,58 @@ def per_model(attempts: pd.DataFrame) -> pd.DataFrame:
         tokens over the latency of answers) and `time_lost_s` (in failed attempts). The same
         columns and dtypes when empty.
     """
+    # Not by the joined name: a million joins take longer than all else here.
+    return of_models(tallies(attempts, ["provider", "model"]))
+
+
+def of_models(found: Mapping[tuple[str, str], Tally]) -> pd.DataFrame:
+    """Return what `per_model` does, from the tallies of attempts by provider and model."""
     import pandas as pd
 
-    # Not by the joined name: a million joins take longer than all else here.
-    parts = attempts[_READ].groupby(["provider", "model"])
-    found = {f"{provider}:{model}": _row(group) for (provider, model), group in parts}
-    rows = dict(sorted(found.items()))
+    rows = dict(sorted((f"{provider}:{model}", _row(t)) for (provider, model), t in found.items()))
     index = pd.Index(list(rows), name="model", dtype="string")
     made = pd.DataFrame(list(rows.values()), index=index, columns=list(_DTYPES))
     return made.astype(_DTYPES)
 
 
-def _row(attempts: pd.DataFrame) -> dict[str, Number]:
-    answers = attempts[attempts["status"] == "answered"]
-    failures = attempts[attempts["status"] == "failed"]
-    judged = len(answers) + len(failures)
-    low, high = wilson(len(answers), judged)
+def _row(tried: Tally) -> dict[str, Number]:
+    judged = tried.answered + tried.failed
+    low, high = wilson(tried.answered, judged)
     return {
-        "n": len(attempts),
-        "answered": len(answers),
-        "failed": len(failures),
-        "interrupted": len(attempts) - judged,
-        "success_rate": ratio(len(answers), judged),
+        "n": tried.n,
+        "answered": tried.answered,
+        "failed": tried.failed,
+        "interrupted": tried.n - judged,
+        "success_rate": ratio(tried.answered, judged),
         "success_low": low,
         "success_high": high,
-        **_times(answers),
-        **_costs(attempts, answers),
-        "input_tokens": int(attempts["input_tokens"].sum()),
-        "output_tokens": int(attempts["output_tokens"].sum()),
-        "tokens_per_s": tokens_per_s(answers),
-        "time_lost_s": total(failures["latency_s"]),
+        **_times(tried),
+        **_costs(tried),
+        "input_tokens": tried.input_tokens,
+        "output_tokens": tried.output_tokens,
+        "tokens_per_s": ratio(tried.timed_tokens, math.fsum(tried.timed_s)),
+        "time_lost_s": math.fsum(tried.lost_s),
     }
 
 
-def _times(answers: pd.DataFrame) -> dict[str, Number]:
-    latency_s, ttft_s = answers["latency_s"], answers["ttft_s"]
+def _times(tried: Tally) -> dict[str, Number]:
     return {
-        "latency_p50_s": quantile(latency_s, 0.5),
-        "latency_p95_s": quantile(latency_s, 0.95),
-        "p95_reliable": len(answers) >= RELIABLE_P95_N,
-        "latency_p99_s": quantile(latency_s, 0.99),
-        "p99_reliable": len(answers) >= RELIABLE_P99_N,
-        "ttft_n": int(ttft_s.notna().sum()),
-        "ttft_p50_s": quantile(ttft_s, 0.5),
-        "ttft_p95_s": quantile(ttft_s, 0.95),
+        "latency_p50_s": quantile_of(tried.latency_s, 0.5),
+        "latency_p95_s": quantile_of(tried.latency_s, 0.95),
+        "p95_reliable": tried.answered >= RELIABLE_P95_N,
+        "latency_p99_s": quantile_of(tried.latency_s, 0.99),
+        "p99_reliable": tried.answered >= RELIABLE_P99_N,
+        "ttft_n": sum(map(len, tried.ttft_s)),
+        "ttft_p50_s": quantile_of(tried.ttft_s, 0.5),
+        "ttft_p95_s": quantile_of(tried.ttft_s, 0.95),
     }
 
 
-def _costs(attempts: pd.DataFrame, answers: pd.DataFrame) -> dict[str, Number]:
-    cost_usd = attempts["cost_usd"]
+def _costs(tried: Tally) -> dict[str, Number]:
+    cost_usd = math.fsum(tried.cost_usd)
     return {
-        "cost_usd": total(cost_usd),
-        "unknown_cost": int(cost_usd.isna().sum()),
-        "cost_per_attempt_usd": mean(cost_usd),
-        "cost_per_answer_usd": ratio(total(cost_usd), int(answers["cost_usd"].notna().sum())),
+        "cost_usd": cost_usd,
+        "unknown_cost": tried.n - tried.known_cost,
+        "cost_per_attempt_usd": ratio(cost_usd, tried.known_cost),
+        "cost_per_answer_usd": ratio(cost_usd, tried.priced_answers),
     }

@@ -17,11 +17,8 @@ __all__ = [
     "Number",
     "dollars",
     "mean",
-    "quantile",
     "ratio",
     "student_t_95",
-    "tokens_per_s",
-    "total",
     "wilson",
 ]
 
@@ -96,33 +93,18 @@ def student_t_95(degrees: float) -> float:
     return math.sqrt(n * math.expm1(a * y * y))
 
 
-def quantile(values: pd.Series[float], at: float) -> float:
-    """Return a quantile of the known values; `nan` where there is none."""
-    return float(values.quantile(at))
-
-
 def ratio(part: float, whole: float) -> float:
     """Return `part / whole`; `nan` where `whole` is 0."""
     return part / whole if whole else math.nan
 
 
-def total(values: pd.Series[float]) -> float:
-    """Sum up the known values, rounding once."""
-    return math.fsum(values.dropna())
-
-
 def mean(values: pd.Series[float]) -> float:
     """Return the mean of the known values; `nan` where there is none."""
-    return ratio(total(values), int(values.notna().sum()))
+    # fsum rounds once.
+    return ratio(math.fsum(values.dropna()), int(values.notna().sum()))
 
 
 def dollars(costs: Iterable[float]) -> Decimal:
     """Sum up costs in US dollars, exact to 1e-12."""
     # fsum rounds once, at the end: adding up doubles as they come loses the 12th place.
     return Decimal(math.fsum(costs)).quantize(_COST_STEP)
-
-
-def tokens_per_s(answers: pd.DataFrame) -> float:
-    """Return output tokens over the latency of those answers whose tokens are known."""
-    known = answers[answers["output_tokens"].notna()]
-    return ratio(int(known["output_tokens"].sum()), math.fsum(known["latency_s"]))

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.metrics.numbers import (
     RELIABLE_P95_N,
     RELIABLE_P99_N,
     dollars,
-    mean,
-    quantile,
     ratio,
-    tokens_per_s,
-    total,
     wilson,
 )
+from multimodel_magic.metrics.tally import NOTHING, Tally, quantile_of, tallies, tally
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GROUPS", "Summary", "by", "overall"]
+__all__ = ["GROUPS", "Summary", "by", "overall", "summary"]
 
 GROUPS = ("strategy", "task", "user_tier", "day", "notebook", "session", "arm", "model")
 """What `by` groups requests by; `day` is the date in UTC, `model` the one that answered or was
@@ -92,44 +91,63 @@ def overall(requests: pd.DataFrame, attempts: pd.DataFrame | None = None) -> Sum
         The attempts of those requests. With them, cost and tokens are summed over attempts, so
         that the known part of a request whose cost is unknown counts too.
     """
-    answers = requests[requests["status"] == "answered"]
-    failed = int((requests["status"] == "failed").sum())
-    asked = answers[~answers["cached"].fillna(False).astype(bool)]
-    low, high = wilson(len(answers), len(answers) + failed)
-    fallbacks = int(answers["fallback_used"].sum())
-    spent = requests if attempts is None else attempts
+    return summary(tally(requests), None if attempts is None else tally(attempts))
+
+
+def summary(asked: Tally, tried: Tally | None = None) -> Summary:
+    """Sum up the tally of requests and, where it is given, that of their attempts."""
+    low, high = wilson(asked.answered, asked.answered + asked.failed)
+    spent = asked if tried is None else tried
+    priced = math.fsum(asked.cost_usd)
     return Summary(
-        requests=len(requests),
-        answered=len(answers),
-        failed=failed,
-        interrupted=len(requests) - len(answers) - failed,
-        cached=len(answers) - len(asked),
-        success_rate=ratio(len(answers), len(answers) + failed),
+        requests=asked.n,
+        answered=asked.answered,
+        failed=asked.failed,
+        interrupted=asked.n - asked.answered - asked.failed,
+        cached=asked.cached,
+        success_rate=ratio(asked.answered, asked.answered + asked.failed),
         success_low=low,
         success_high=high,
-        fallbacks=fallbacks,
-        fallback_rate=ratio(fallbacks, len(answers)),
-        attempts=int(requests["attempts"].sum()),
-        cost_usd=dollars(spent["cost_usd"].dropna()),
-        unknown_cost=int(requests["cost_usd"].isna().sum()),
-        cost_per_request_usd=mean(requests["cost_usd"]),
-        cost_per_answer_usd=ratio(
-            total(requests["cost_usd"]), int(answers["cost_usd"].notna().sum())
-        ),
-        latency_n=len(asked),
-        latency_p50_s=quantile(asked["latency_s"], 0.5),
-        latency_p95_s=quantile(asked["latency_s"], 0.95),
-        p95_reliable=len(asked) >= RELIABLE_P95_N,
-        latency_p99_s=quantile(asked["latency_s"], 0.99),
-        p99_reliable=len(asked) >= RELIABLE_P99_N,
-        ttft_n=int(asked["ttft_s"].notna().sum()),
-        ttft_p50_s=quantile(asked["ttft_s"], 0.5),
-        ttft_p95_s=quantile(asked["ttft_s"], 0.95),
-        input_tokens=int(spent["input_tokens"].sum()),
-        output_tokens=int(spent["output_tokens"].sum()),
-        tokens_per_s=tokens_per_s(asked),
-        time_lost_s=None if attempts is None else _time_lost_s(attempts),
+        fallbacks=asked.fallbacks,
+        fallback_rate=ratio(asked.fallbacks, asked.answered),
+        attempts=asked.attempts,
+        cost_usd=dollars(spent.cost_usd),
+        unknown_cost=asked.n - asked.known_cost,
+        cost_per_request_usd=ratio(priced, asked.known_cost),
+        cost_per_answer_usd=ratio(priced, asked.priced_answers),
+        **_times(asked),
+        input_tokens=spent.input_tokens,
+        output_tokens=spent.output_tokens,
+        tokens_per_s=ratio(asked.timed_tokens, math.fsum(asked.timed_s)),
+        time_lost_s=None if tried is None else math.fsum(tried.lost_s),
     )
+
+
+class _Times(TypedDict):
+    latency_n: int
+    latency_p50_s: float
+    latency_p95_s: float
+    p95_reliable: bool
+    latency_p99_s: float
+    p99_reliable: bool
+    ttft_n: int
+    ttft_p50_s: float
+    ttft_p95_s: float
+
+
+def _times(asked: Tally) -> _Times:
+    n = asked.answered - asked.cached
+    return {
+        "latency_n": n,
+        "latency_p50_s": quantile_of(asked.latency_s, 0.5),
+        "latency_p95_s": quantile_of(asked.latency_s, 0.95),
+        "p95_reliable": n >= RELIABLE_P95_N,
+        "latency_p99_s": quantile_of(asked.latency_s, 0.99),
+        "p99_reliable": n >= RELIABLE_P99_N,
+        "ttft_n": sum(map(len, asked.ttft_s)),
+        "ttft_p50_s": quantile_of(asked.ttft_s, 0.5),
+        "ttft_p95_s": quantile_of(asked.ttft_s, 0.95),
+    }
 
 
 def by(group: str, requests: pd.DataFrame, attempts: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -157,12 +175,12 @@ def by(group: str, requests: pd.DataFrame, attempts: pd.DataFrame | None = None)
 
     keys = _keys(group, requests)
     tried = {} if attempts is None else _attempts_by(keys, requests, attempts)
-    nothing = None if attempts is None else attempts.iloc[:0]
+    nothing = None if attempts is None else NOTHING
     rows = {
-        key: overall(part, tried.get(_plain(key), nothing))
-        for key, part in requests.groupby(keys, dropna=False)
+        name: summary(asked, tried.get(name, nothing))
+        for name, asked in _in_order(tallies(requests, keys))
     }
-    index = pd.Index([_plain(key) for key in rows], name=group, dtype="string")
+    index = pd.Index(list(rows), name=group, dtype="string")
     columns = [field.name for field in fields(Summary)]
     made = pd.DataFrame([asdict(row) for row in rows.values()], index=index, columns=columns)
     return made.astype(_dtypes())
@@ -182,10 +200,16 @@ def _keys(group: str, requests: pd.DataFrame) -> pd.Series[str]:
 
 def _attempts_by(
     keys: pd.Series[str], requests: pd.DataFrame, attempts: pd.DataFrame
-) -> dict[str | None, pd.DataFrame]:
+) -> dict[str | None, Tally]:
     by_id = keys.set_axis(requests["request_id"])
     theirs = attempts["request_id"].map(by_id).astype("string")
-    return {_plain(key): part for key, part in attempts.groupby(theirs, dropna=False)}
+    return {_plain(key): found for key, found in tallies(attempts, theirs).items()}
+
+
+def _in_order(found: Mapping[object, Tally]) -> list[tuple[str | None, Tally]]:
+    """Return the groups by name, that of the requests that have none last."""
+    named = [(_plain(key), asked) for key, asked in found.items()]
+    return sorted(named, key=lambda one: (one[0] is None, one[0] or ""))
 
 
 def _plain(key: object) -> str | None:
@@ -196,7 +220,3 @@ def _plain(key: object) -> str | None:
 def _dtypes() -> dict[str, str]:
     kinds = {"int": "int64", "bool": "bool"}
     return {field.name: kinds.get(str(field.type), "float64") for field in fields(Summary)}
-
-
-def _time_lost_s(attempts: pd.DataFrame) -> float:
-    return total(attempts.loc[attempts["status"] == "failed", "latency_s"])
