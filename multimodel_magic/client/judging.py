@@ -32,7 +32,9 @@ async def judged(run: Run, answered: Place, above: list[str]) -> Verdict:
     if not isinstance(route.judge, AskingJudge):
         return route.judge(run.request, text, run.attempts[-1].stop_reason)
     questions = route.judge.questions(run.request, text, answered.name)
-    said = await asyncio.gather(*(_said(run, question) for question in questions))
+    # Each its own place in the cache: the same question twice asks for two answers.
+    numbered = (replace(one, sample=one.sample + n) for n, one in enumerate(questions, start=1))
+    said = await asyncio.gather(*(_said(run, question) for question in numbered))
     return route.judge.read(text, tuple(one for one in said if one is not None))
 
 
@@ -44,6 +46,8 @@ async def _said(run: Run, question: Request) -> str | None:
         labels={**question.labels, "judges": run.request.request_id},
         timeout_s=run.deadline.left_s(),
         stream=False,
+        fresh=run.request.fresh,
+        cache=run.request.cache,
     )
     try:
         return (await run.means.generate(own)).text

@@ -159,6 +159,9 @@ class ChaosProvider:
         What waits.
     """
 
+    keeps_answers = False
+    """An answer of before would spare the rehearsal, and one of a rehearsal is no answer."""
+
     def __init__(
         self,
         provider: Provider,
