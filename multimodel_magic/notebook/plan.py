@@ -9,7 +9,7 @@ from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.notebook.receipt import money
 from multimodel_magic.notebook.reports import cost_of, reasons
 from multimodel_magic.notebook.table import Report, Table
-from multimodel_magic.types import Request, Route, Usage
+from multimodel_magic.types import Attachment, Request, Route, Usage
 
 __all__ = ["Plan", "plan", "planned"]
 
@@ -26,17 +26,35 @@ class Plan:
     """The estimate that the costs are of."""
     costs: tuple[tuple[str, Decimal | None], ...]
     """`provider:model` and US dollars, in the order in which they would be asked."""
+    budget: tuple[str, ...] = ()
+    """What the budgets say of each of them; empty where there is no budget."""
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def candidates(self) -> Table:
         """Who would be asked, in order."""
         used, answer = self.usage.input_tokens, self.usage.output_tokens
         rows = tuple(
-            (name, f"about {used:,} → {answer:,}", money(cost_usd, about=True))
-            for name, cost_usd in self.costs
+            (
+                name,
+                f"about {used:,} → {answer:,}",
+                money(cost_usd, about=True),
+                *self.budget[n:][:1],
+            )
+            for n, (name, cost_usd) in enumerate(self.costs)
         )
         note = f"nobody was asked; the answer is taken to be {answer:,} tokens long"
-        return Table("Would ask, in this order", ("model", "tokens", "cost"), rows, note)
+        columns = ("model", "tokens", "cost", *(["budget"] if self.budget else []))
+        return Table("Would ask, in this order", columns, rows, note)
+
+    @property
+    def attached(self) -> tuple[Table, ...]:
+        """What would be sent beside the prompt; nothing where nothing is."""
+        rows = tuple(
+            (one.name, one.media_type, f"{len(one.data):,}", f"about {one.estimated_tokens:,}")
+            for one in self.attachments
+        )
+        return (Table("Attached", ("name", "type", "bytes", "tokens"), rows),) if rows else ()
 
     @property
     def left_out(self) -> tuple[Table, ...]:
@@ -47,7 +65,7 @@ class Plan:
     @property
     def report(self) -> Report:
         """Everything as tables."""
-        return Report((self.candidates, reasons(self.route), *self.left_out))
+        return Report((self.candidates, reasons(self.route), *self.attached, *self.left_out))
 
 
 async def planned(client: UnifiedLLMClient, request: Request) -> Plan:
@@ -62,7 +80,17 @@ async def planned(client: UnifiedLLMClient, request: Request) -> Plan:
     answer = min(request.max_tokens or ASSUMED_OUTPUT_TOKENS, ASSUMED_OUTPUT_TOKENS)
     usage = Usage(request.estimated_input_tokens(), answer, estimated=True)
     costs = tuple((name, cost_of(name, usage, client.price)) for name in route.models)
-    return Plan(route, usage, costs)
+    budget = tuple(_allowed(client, request, name, cost_usd) for name, cost_usd in costs)
+    bound = client.budget or request.max_cost_usd is not None
+    return Plan(route, usage, costs, budget if bound else (), request.attachments)
+
+
+def _allowed(
+    client: UnifiedLLMClient, request: Request, name: str, cost_usd: Decimal | None
+) -> str:
+    limit = request.max_cost_usd
+    said = client.purse.objection(client.budget, name, cost_usd, call_usd=limit)
+    return said or ("allowed" if limit is None else f"within {money(limit)}")
 
 
 async def plan(client: UnifiedLLMClient, request: Request) -> Report:
