@@ -111,11 +111,20 @@ class Cache:
 
     answers: Answers
     mode: Mode = "auto"
+    told: str | None = None
+    """Which objection was said already."""
 
     def applies(self, request: Request) -> bool:
         """Whether a kept answer will do for the request, and a new one is kept."""
         mode = request.cache or self.mode
         return _is_greedy(request.options) if mode == "auto" else mode == "on"
+
+    def news(self, request: Request) -> str | None:
+        """Say, once, why no answer is kept although one would be."""
+        if not self.applies(request):
+            return None
+        before, self.told = self.told, self.answers.objection()
+        return None if self.told == before else self.told
 
 
 def _is_greedy(options: Mapping[str, Option]) -> bool:

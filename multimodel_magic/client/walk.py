@@ -60,7 +60,9 @@ class Walk:
         self._places = [_place(rank, name) for rank, name in enumerate(run.route.models)]
         self._again: Place | None = None
         """Who is to be asked again before anybody else."""
-        self._notices: list[Notice] = []
+        cache = run.means.cache
+        told = cache.news(request) if cache is not None else None
+        self._notices: list[Notice] = [Notice(told)] if told else []
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Ask until somebody has answered.
