@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from multimodel_magic import bridge, plugins, pricing
 from multimodel_magic.client import UnifiedLLMClient
+from multimodel_magic.comparison.comparing import Comparing
 from multimodel_magic.config import find_config
 from multimodel_magic.errors import ConfigError
 from multimodel_magic.ledger import Ledger
@@ -77,7 +78,7 @@ class _Late(Mapping[str, Strategy]):
         return len(self._mapping)
 
 
-class Session:
+class Session(Comparing):
     """Ask models from Python, with the same client, ledger and history as the magics.
 
     `from multimodel_magic import llm` gives the kernel's own session.
@@ -107,6 +108,7 @@ class Session:
         ledger: Ledger | None = None,
         folder: Path | None = None,
     ) -> None:
+        super().__init__()
         self.id = new_ulid()
         self.ledger = ledger if ledger is not None else Ledger()
         self.client = client or UnifiedLLMClient()
