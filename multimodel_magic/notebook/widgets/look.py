@@ -17,7 +17,7 @@ __all__ = ["columns", "fact", "facts", "line", "meter", "notice", "panel", "safe
 _PANEL = (
     "contain:content;max-width:64em;margin:.25em 0;padding:.7em 1em .5em;"
     "border:1px solid var(--jp-border-color2,#8886);border-radius:6px;"
-    "overflow-x:auto;overflow-wrap:anywhere"
+    "overflow-x:auto;overflow-wrap:break-word"
 )
 _TITLE = "font-weight:600;margin-bottom:.5em"
 _QUIET = "font-size:.85em;color:var(--jp-ui-font-color2,inherit)"
@@ -76,7 +76,7 @@ def facts(items: Iterable[str]) -> str:
 def columns(*sides: Iterable[Table]) -> str:
     """Set tables side by side where there is room."""
     inner = "".join(
-        f'<div style="{_COLUMN}">{"".join(table._repr_html_() for table in side)}</div>'  # noqa: SLF001 - our own display protocol
+        f'<div style="{_COLUMN}">{"".join(table._repr_html_() for table in side)}</div>'
         for side in sides
     )
     return f'<div style="{_COLUMNS}">{inner}</div>'

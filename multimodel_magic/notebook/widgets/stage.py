@@ -81,7 +81,7 @@ def _publish(
     from IPython.display import publish_display_data
 
     transient = {"display_id": display_id}
-    publish_display_data(bundle, metadata, transient=transient, update=update)
+    publish_display_data(bundle, metadata, transient=transient, update=update)  # type: ignore[no-untyped-call]  # IPython's
 
 
 class Latest(Generic[T]):
