@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from multimodel_magic import bridge, plugins, pricing
 from multimodel_magic.client import UnifiedLLMClient
+from multimodel_magic.client.cache import Cache, Mode
 from multimodel_magic.comparison.comparing import Comparing
 from multimodel_magic.config import find_config
 from multimodel_magic.errors import ConfigError
+from multimodel_magic.ledger.answers import LedgerAnswers
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.limits import Patience
 from multimodel_magic.types import (
@@ -91,6 +93,8 @@ class Session(Comparing):
         Keeps every request and attempt; by default the user's ledger file.
     folder
         Where the search for `routing_config.yml` begins; the current one by default.
+    cache
+        Whether answers of before are given again (`auto`, `on`, `off`); None: as configured.
 
     Examples
     --------
@@ -107,12 +111,15 @@ class Session(Comparing):
         *,
         ledger: Ledger | None = None,
         folder: Path | None = None,
+        cache: Mode | None = None,
     ) -> None:
         super().__init__()
         self.id = new_ulid()
         self.ledger = ledger if ledger is not None else Ledger()
         self.client = client or UnifiedLLMClient()
         self.client.ledger = self
+        self.answers = LedgerAnswers(lambda: self.ledger)
+        self.client.cache = self.client.cache or Cache(self.answers)
         self.history: deque[Response] = deque(maxlen=HISTORY_KEPT)
         self.threads: dict[str, tuple[Message, ...]] = {}
         self.watchers: list[Callable[[Response], None]] = []
@@ -130,6 +137,7 @@ class Session(Comparing):
         self._own_strategies = dict(before.strategies)
         self._catalogue = before.catalogue
         self._aliases: Mapping[str, str] = {}
+        self.cache_mode: Mode | None = cache
         self._name_strategies()
 
     def __repr__(self) -> str:
@@ -164,6 +172,8 @@ class Session(Comparing):
         max_tokens: int | None = None,
         timeout_s: float | None = None,
         retries: int | None = None,
+        cache: Mode | None = None,
+        fresh: bool = False,
         options: Mapping[str, Option] | None = None,
     ) -> Response:
         """Answer a prompt; as `UnifiedLLMClient.generate`, awaited on the caller's own loop.
@@ -189,6 +199,8 @@ class Session(Comparing):
             max_tokens=max_tokens,
             timeout_s=timeout_s,
             retries=retries,
+            cache=cache,
+            fresh=fresh,
             options=options,
         )
 
@@ -261,10 +273,25 @@ class Session(Comparing):
             digest = config_hash(config)
             self.client.providers.update(_servers(config))
         self.config, self._config_hash = config, digest
+        self.cache_mode = self.cache_mode
         self.client.strategy, self._catalogue = strategy, catalogue
         self.client.patience, self.client.price = patience, price
         self.alias(self._aliases)
         self._name_strategies()
+
+    @property
+    def cache_mode(self) -> Mode | None:
+        """Whether answers of before are given again; None: as the configuration says."""
+        return self._cache_mode
+
+    @cache_mode.setter
+    def cache_mode(self, mode: Mode | None) -> None:
+        said = None if self.config is None else self.config.cache
+        self._cache_mode = mode
+        if said is not None:
+            self.answers.most_bytes = round(said.max_mb * 2**20)
+        if self.client.cache is not None:
+            self.client.cache.mode = mode or ("auto" if said is None else said.mode)
 
     def alias(self, aliases: Mapping[str, str]) -> None:
         """Take these names of the user's own instead of those given before; a file's stay."""
@@ -341,6 +368,7 @@ class Session(Comparing):
         if before is not None and vote.says_the_same_as(before):
             return False
         self._votes[vote.comparison, vote.judge] = vote
+        self.voted(vote)
         return True
 
     # --- conversation

@@ -97,9 +97,11 @@ def _is_strategy(client: UnifiedLLMClient, name: str) -> bool:
     try:
         catalogue.resolve(name)
     except UnknownModel as error:
-        near = did_you_mean(name, client.strategies, most=1)
-        told = f"no model, role, alias or strategy is called {name!r}{near}" if near else error
-        raise UsageError(str(told)) from error
+        known = [*catalogue.names(), *client.strategies]
+        if near := did_you_mean(name, known, most=2):
+            told = f"no model, role, alias or strategy is called {name!r}{near}"
+            raise UsageError(told) from error
+        raise UsageError(str(error)) from error
     return False
 
 
