@@ -145,11 +145,13 @@ async def test_who_is_forgiven_is_asked_again():
 async def test_a_role_goes_to_the_next_provider():
     client = make_client({"m": [WRONG]}, {"o": [OK]}, kind=Keyed)
     client.catalogue = client.catalogue.with_roles({"fast": ("a:m", "b:o")})
+    first, second = await client.generate("Hi", "fast"), await client.generate("Hi", "fast")
+    assert (first.model, first.fallback_used, len(first.attempts)) == ("o", True, 2)
+    assert (second.model, len(second.attempts)) == ("o", 1)
+    assert "a was skipped" in second.route.notices[0]
+    client.forgive()
     with pytest.raises(AuthenticationFailed):
-        await client.generate("Hi", "fast")
-    response = await client.generate("Hi", "fast")
-    assert response.model == "o"
-    assert "a was skipped" in response.route.notices[0]
+        await client.generate("Hi", "fast", fallbacks=())
 
 
 async def test_on_auth_error_stop_ends_the_request():

@@ -69,6 +69,8 @@ class Means:
     provider: Callable[[str, str], Provider]
     """Finds a provider for a model, wrapped in chaos where that is rehearsed."""
     generate: Callable[[Request], Awaitable[Response]]
+    route: Callable[[Request], Awaitable[Route]]
+    """Says whom the request would go to as things stand, past the keys that were refused."""
     begin: Callable[[str, Callable[[], Response]], None] | None
     """The ledger's, where it has one."""
     breakers: Breakers

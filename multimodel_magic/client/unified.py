@@ -375,6 +375,7 @@ class UnifiedLLMClient:
             self._dice,
             self._asked,
             self.generate,
+            self.route,
             getattr(self.ledger, "begin", None),
             self.breakers,
             self._keys,
@@ -419,7 +420,8 @@ class UnifiedLLMClient:
         except Misconfigured as error:
             whys = "; ".join(f"{name}: {why}" for name, why in passed.items())
             raise AuthenticationFailed(whys or str(error)) from error
-        told = (f"{name} was skipped: {why}" for name, why in passed.items())
+        said = {notice.partition(":")[0] for notice in route.notices}  # of models named by the user
+        told = (f"{name} was skipped: {why}" for name, why in passed.items() if name not in said)
         return replace(route, notices=(*route.notices, *told))
 
     def _all_refused(self) -> Mapping[str, str]:

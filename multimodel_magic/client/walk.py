@@ -72,9 +72,11 @@ class Walk:
         MultimodelError
             Nobody has, or an error that stops the request.
         """
-        while (steps := self._next()) is not None:
+        while (steps := self._next()) is not None or await self._found_more():
             while self._notices:
                 yield self._notices.pop(0)
+            if steps is None:
+                continue
             async with aclosing(steps) as events:
                 async for event in events:
                     yield event
@@ -116,6 +118,27 @@ class Walk:
         if delay_s is None or second is None:
             return ask(self._run, place)
         return hedged(self._run, place, second, delay_s)
+
+    async def _found_more(self) -> bool:
+        """Whether a role now means others, because a key was refused under way.
+
+        A role is the first of its list that can answer here; a provider whose key was refused
+        cannot. Who forbade fallbacks gets the error.
+        """
+        run = self._run
+        refused = any(isinstance(error, AuthenticationFailed) for error in run.errors)
+        stops = run.request.fallbacks == () or self._patience.on_auth_error == "stop"
+        if not refused or stops or not self._means.keys or run.route is None:
+            return False
+        try:
+            route = await self._means.route(run.request)
+        except MultimodelError:
+            return False  # The refused key is the error.
+        known = run.route.models
+        more = tuple(name for name in route.models if name not in known)
+        self._places += [_place(len(known) + at, name) for at, name in enumerate(more)]
+        run.route = replace(run.route, models=(*known, *more))
+        return bool(more)
 
     # --- whom to ask
 
