@@ -19,8 +19,8 @@ from multimodel_magic.client.cache import Cache, Mode
 from multimodel_magic.comparison.comparing import Comparing
 from multimodel_magic.config import find_config
 from multimodel_magic.errors import ConfigError
-from multimodel_magic.ledger.answers import LedgerAnswers
 from multimodel_magic.ledger import Ledger
+from multimodel_magic.ledger.answers import MOST_BYTES, LedgerAnswers
 from multimodel_magic.limits import Patience
 from multimodel_magic.types import (
     MAIN_THREAD,
@@ -35,7 +35,7 @@ from multimodel_magic.types import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from multimodel_magic.config import RoutingConfig
+    from multimodel_magic.config import CacheSettings, RoutingConfig
     from multimodel_magic.exchange import Exported
     from multimodel_magic.experiments import Results
     from multimodel_magic.experiments.votes import Vote
@@ -119,7 +119,8 @@ class Session(Comparing):
         self.client = client or UnifiedLLMClient()
         self.client.ledger = self
         self.answers = LedgerAnswers(lambda: self.ledger)
-        self.client.cache = self.client.cache or Cache(self.answers)
+        kept = self.client.cache or Cache(self.answers)
+        self.client.cache = replace(kept, answers=self.answers) if _is_ours(kept) else kept
         self.history: deque[Response] = deque(maxlen=HISTORY_KEPT)
         self.threads: dict[str, tuple[Message, ...]] = {}
         self.watchers: list[Callable[[Response], None]] = []
@@ -137,7 +138,8 @@ class Session(Comparing):
         self._own_strategies = dict(before.strategies)
         self._catalogue = before.catalogue
         self._aliases: Mapping[str, str] = {}
-        self.cache_mode: Mode | None = cache
+        self._unconfigured_mode = kept.mode
+        self.cache_mode = cache
         self._name_strategies()
 
     def __repr__(self) -> str:
@@ -273,7 +275,7 @@ class Session(Comparing):
             digest = config_hash(config)
             self.client.providers.update(_servers(config))
         self.config, self._config_hash = config, digest
-        self.cache_mode = self.cache_mode
+        self._use_cache(None if config is None else config.cache)
         self.client.strategy, self._catalogue = strategy, catalogue
         self.client.patience, self.client.price = patience, price
         self.alias(self._aliases)
@@ -286,12 +288,14 @@ class Session(Comparing):
 
     @cache_mode.setter
     def cache_mode(self, mode: Mode | None) -> None:
-        said = None if self.config is None else self.config.cache
         self._cache_mode = mode
-        if said is not None:
-            self.answers.most_bytes = round(said.max_mb * 2**20)
+        self._use_cache(None if self.config is None else self.config.cache)
+
+    def _use_cache(self, said: CacheSettings | None) -> None:
+        self.answers.most_bytes = MOST_BYTES if said is None else round(said.max_mb * 2**20)
         if self.client.cache is not None:
-            self.client.cache.mode = mode or ("auto" if said is None else said.mode)
+            configured = self._unconfigured_mode if said is None else said.mode
+            self.client.cache.mode = self._cache_mode or configured
 
     def alias(self, aliases: Mapping[str, str]) -> None:
         """Take these names of the user's own instead of those given before; a file's stay."""
@@ -464,6 +468,11 @@ class Session(Comparing):
         from multimodel_magic import metrics
 
         return metrics.overall(self.df, self.attempts)
+
+
+def _is_ours(cache: Cache) -> bool:
+    """Whether a client keeps its answers beside a session's ledger, not in a place of its own."""
+    return isinstance(cache.answers, LedgerAnswers)
 
 
 def _servers(config: RoutingConfig) -> dict[str, Provider]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from multimodel_magic.config.files import config_hash, load_config, parse_config
     from multimodel_magic.config.schema import Arm, ExperimentSettings, Routing, RoutingConfig, Rule
     from multimodel_magic.config.settings import (
+        CacheSettings,
         CascadeSettings,
         ComplexitySettings,
         CostSettings,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Arm",
     "Band",
+    "CacheSettings",
     "CascadeSettings",
     "ComplexityBand",
     "ComplexitySettings",
@@ -61,6 +63,7 @@ _HOMES = {
     "files": ("config_hash", "load_config", "parse_config"),
     "schema": ("Arm", "ExperimentSettings", "Routing", "RoutingConfig", "Rule"),
     "settings": (
+        "CacheSettings",
         "CascadeSettings",
         "ComplexitySettings",
         "CostSettings",

@@ -14,6 +14,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, PrivateAttr, model_va
 from multimodel_magic.config.conditions import Condition, Strict, Word, fault
 from multimodel_magic.config.document import Source, dump
 from multimodel_magic.config.settings import (
+    CacheSettings,
     CascadeSettings,
     ComplexitySettings,
     CostSettings,
@@ -183,6 +184,8 @@ class RoutingConfig(Strict):
     """Your own prices, by `provider:model`, model, or `provider:*`."""
     providers: Mapping[Name, ProviderSettings] = Field(default_factory=dict)
     """Servers under names of their own."""
+    cache: CacheSettings = CacheSettings()
+    """Answers that were given before; `%config LLMMagics.cache` and the line outweigh it."""
     _source: Source = PrivateAttr(default=Source())
 
     @property

@@ -21,6 +21,7 @@ from multimodel_magic.config.conditions import AnyOf, Strict, TaskValue, UserTie
 __all__ = [
     "FAMILIES",
     "TASKS",
+    "CacheSettings",
     "CascadeSettings",
     "ComplexitySettings",
     "CostSettings",
@@ -208,6 +209,20 @@ class CascadeSettings(Strict):
     """How `cascade` goes up: the rungs from the cheapest."""
 
     models: Annotated[Words, Field(min_length=1)] = ("fast", "strong")
+
+
+def _mode(value: object) -> object:
+    """Read `on` and `off` as the words that they are here: YAML takes them for true and false."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
+class CacheSettings(Strict):
+    """Whether answers that were given before are given again."""
+
+    mode: Annotated[Literal["auto", "on", "off"], BeforeValidator(_mode)] = "auto"
+    """`auto`: only where the request sets the temperature to 0."""
+    max_mb: Annotated[float, Field(gt=0, le=100_000)] = 256
+    """How much is kept at most, in MiB; what was used longest ago makes room."""
 
 
 class WeightedSettings(Strict):
