@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 LATER = frozenset(
-    ("plot", "replay", "export", "budget", "compare", "vote", "cache", "chaos")
+    ("plot", "replay", "export", "budget", "compare", "vote", "chaos")
 )  # fmt: skip
 """Words that are going to be subcommands: alone, or with one argument, they are no prompts."""
 MOST_WORDS = 3
@@ -89,6 +89,9 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     "ab": Subcommand("an experiment's arms, with intervals", "[NAME]", r"|[\w.-]+"),
     "budget": Subcommand(
         "what may be spent, and what was", "[[SPAN] $N|off]", r"|off|(\S+\s+)?\$?[\d.]+"
+    ),
+    "cache": Subcommand(
+        "answers that were kept, and what they saved", "[on|off|auto|clear]", r"|on|off|auto|clear"
     ),
     "chaos": Subcommand("rehearse faults", "[NAME=SPEC|off]", r"|off|[^=\s]+=\S+(\s+[^=\s]+=\S+)*"),
     "config": Subcommand(
@@ -284,6 +287,12 @@ def _answer(group: argparse._ArgumentGroup) -> list[argparse.Action]:
 def _other(group: argparse._ArgumentGroup) -> list[argparse.Action]:
     add = group.add_argument
     return [
+        add("--cache", dest="cache", action="store_const", const="on",
+            help="an answer of before will do, where the same was asked of the same model"),
+        add("--no-cache", dest="cache", action="store_const", const="off",
+            help="no answer of before, and this one is not kept"),
+        add("--fresh", action="store_true",
+            help="ask anew; the answer takes the place of the one that was kept"),
         add("--raw", action="store_true", help="leave {{ }} in the prompt alone"),
         add("-n", "--dry-run", action="store_true", help="route and estimate, ask nobody"),
         add("-v", "--verbose", action="store_true", help="show every attempt and reason"),

@@ -84,6 +84,12 @@ class LLMMagics(Configurable):
     ledger = Unicode(
         "", help="Where requests are recorded: a path, a database URL, :memory:; empty: your data."
     ).tag(config=True)
+    cache = Enum(
+        ("auto", "on", "off"),
+        None,
+        allow_none=True,
+        help="Give kept answers again: on, off, auto (temperature 0); None: as configured.",
+    ).tag(config=True)
     aliases = Dict(help="Your own names: {'mine': 'provider:model'}.").tag(config=True)
     event_loop = Enum(
         ("background", "kernel"),
@@ -91,7 +97,7 @@ class LLMMagics(Configurable):
         help="Whose loop asks: a thread's, or (with nest-asyncio) the kernel's own.",
     ).tag(config=True)
 
-    @observe("store_text", "ledger", "aliases")
+    @observe("store_text", "ledger", "aliases", "cache")
     def _apply(self, _: object) -> None:
         # At once: what `llm(...)` records must not wait for the next magic to hear of it.
         if "multimodel_magic.session" in sys.modules:

@@ -102,6 +102,7 @@ class Magics:
         self._settings = settings
         self._session = session
         self._ledger_named = ""
+        self._cache_named: str | None = None
         self._shown: tuple[str, int] | None = None
         self._served: Served = {}
         self._told: set[str] = set()
@@ -117,6 +118,8 @@ class Magics:
             session.ledger = Ledger(said.ledger or None)
         session.ledger.store_text = said.store_text
         session.alias(said.aliases)
+        if said.cache != self._cache_named:
+            self._cache_named = session.cache_mode = said.cache
         return session
 
     # --- the three ways in
@@ -312,6 +315,12 @@ def _why(magics: Magics, options: Options) -> object:
     return reports.why(reports.nth(magics.session, number), magics.session.client.price)
 
 
+def _cache(magics: Magics, options: Options) -> object:
+    from multimodel_magic.notebook.caching import cache
+
+    return cache(magics.session, magics._settings, options.arguments)  # noqa: SLF001 - our own
+
+
 def _config(magics: Magics, options: Options) -> object:
     from multimodel_magic.notebook.configure import configuration
 
@@ -368,6 +377,7 @@ SUBCOMMANDS: dict[str, Callable[[Magics, Options], object]] = {
     "import": _import,
     "ab": _ab,
     "budget": lambda magics, options: budget(magics.session, options.arguments),
+    "cache": _cache,
     "chaos": lambda magics, options: chaos(magics.session, options.arguments),
     "config": _config,
     "history": lambda magics, _: reports.history(magics.session),

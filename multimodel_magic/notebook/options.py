@@ -85,6 +85,9 @@ class Options:
     quiet: bool | None = None
     stream: bool | None = None
     dry_run: bool = False
+    cache: Literal["on", "off"] | None = None
+    """`--cache` and `--no-cache`; `None`: as configured."""
+    fresh: bool = False
     verbose: bool = False
     soft: bool = False
 
@@ -369,5 +372,7 @@ def request_from(
         retries=options.retries,
         max_cost_usd=options.max_cost_usd,
         broken_stream=options.broken_stream,
+        cache=options.cache,
+        fresh=options.fresh,
         labels=labels or {},
     )
