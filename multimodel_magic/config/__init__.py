@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from multimodel_magic.config.document import Problem, Source
     from multimodel_magic.config.faults import as_error
     from multimodel_magic.config.files import config_hash, load_config, parse_config
+    from multimodel_magic.config.limits import (
+        BreakerSettings,
+        BudgetSettings,
+        LimitsSettings,
+        RateSettings,
+    )
     from multimodel_magic.config.schema import Arm, ExperimentSettings, Routing, RoutingConfig, Rule
     from multimodel_magic.config.settings import (
         CacheSettings,
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Arm",
     "Band",
+    "BreakerSettings",
+    "BudgetSettings",
     "CacheSettings",
     "CascadeSettings",
     "ComplexityBand",
@@ -38,9 +46,11 @@ __all__ = [
     "Condition",
     "CostSettings",
     "ExperimentSettings",
+    "LimitsSettings",
     "OwnPrice",
     "Problem",
     "ProviderSettings",
+    "RateSettings",
     "Routing",
     "RoutingConfig",
     "Rule",
@@ -61,6 +71,7 @@ _HOMES = {
     "document": ("Problem", "Source"),
     "faults": ("as_error",),
     "files": ("config_hash", "load_config", "parse_config"),
+    "limits": ("BreakerSettings", "BudgetSettings", "LimitsSettings", "RateSettings"),
     "schema": ("Arm", "ExperimentSettings", "Routing", "RoutingConfig", "Rule"),
     "settings": (
         "CacheSettings",

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from multimodel_magic.config.conditions import Condition
 from multimodel_magic.config.document import Path, Plain, Problem, Source
+from multimodel_magic.config.limits import LimitsSettings
 from multimodel_magic.config.schema import Routing, RoutingConfig
 from multimodel_magic.errors import ConfigError, did_you_mean
 
@@ -159,6 +160,8 @@ def _advice(key: str, known: Sequence[str], model: type[BaseModel] | None) -> st
         return near
     if model is RoutingConfig and key in _keys(Routing):
         return " here; it belongs under 'routing'"
+    if key in _keys(LimitsSettings) and model in {Routing, RoutingConfig}:
+        return " here; it belongs under 'limits'"
     if model is Routing and key in _keys(RoutingConfig):
         return " here; it belongs at the top level"
     return f"; known here: {', '.join(known)}"
@@ -179,6 +182,13 @@ _SYNONYMS: Mapping[str, str] = {
     "url": "base_url",
     "timeout": "timeout_s",
     "weight": "share",
+    "requests": "requests_per_minute",
+    "rpm": "requests_per_minute",
+    "tpm": "tokens_per_minute",
+    "open_s": "rest_s",
+    "on_break": "stream_broken",
+    "broken_stream": "stream_broken",
+    "after_s": "hedge",
 }
 
 _TRANSLATED: Mapping[str, Callable[[ErrorDetails], str]] = {

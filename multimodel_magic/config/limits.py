@@ -22,13 +22,15 @@ __all__ = [
     "Seconds",
 ]
 
-Seconds: TypeAlias = Annotated[float, Field(gt=0, le=86_400)]
+MOST_S = 86_400
+Seconds: TypeAlias = Annotated[float, Field(gt=0, le=MOST_S)]
 
 PerMinute: TypeAlias = Annotated[float, Field(gt=0, le=1e9)]
 
 
 def _hedge(value: object) -> object:
-    if value == "p95" or (isinstance(value, int | float) and not isinstance(value, bool)):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value == "p95" or (is_number and 0 < float(str(value)) <= MOST_S):
         return value
     raise fault(f"must be seconds, such as 20, or p95; got {str(value)[:40]!r}")
 

@@ -13,6 +13,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, PrivateAttr, model_va
 
 from multimodel_magic.config.conditions import Condition, Strict, Word, fault
 from multimodel_magic.config.document import Source, dump
+from multimodel_magic.config.limits import Hedge, LimitsSettings, Seconds
 from multimodel_magic.config.settings import (
     CacheSettings,
     CascadeSettings,
@@ -150,8 +151,18 @@ class Routing(Strict):
     """Let the failure of a free user's request climb to a dearer model."""
     stream_broken: Literal["restart", "keep", "fail"] = "restart"
     """After a stream that broke in mid-answer: the next model, the partial answer, or an error."""
-    timeout_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    on_auth_error: Literal["skip", "stop"] | None = None
+    """After a refused key: the next provider (the default), or an error."""
+    timeout_s: Seconds | None = None
     """Deadline of a whole request, attempts and waits included."""
+    connect_s: Seconds | None = None
+    """How long a connection to a vendor may take."""
+    first_token_s: Seconds | None = None
+    """From sending to the first token; models that reason say nothing for minutes."""
+    stall_s: Seconds | None = None
+    """Between two tokens."""
+    hedge: Hedge | None = None
+    """Ask a second model too when the first has said nothing for so long; both are paid for."""
     retries: Annotated[int, Field(ge=0, le=20)] | None = None
     """How often the same model is asked again after a failure that may pass."""
 
@@ -184,6 +195,8 @@ class RoutingConfig(Strict):
     """Your own prices, by `provider:model`, model, or `provider:*`."""
     providers: Mapping[Name, ProviderSettings] = Field(default_factory=dict)
     """Servers under names of their own."""
+    limits: LimitsSettings = LimitsSettings()
+    """What may be asked a minute and spent, and when a model that fails rests."""
     cache: CacheSettings = CacheSettings()
     """Answers that were given before; `%config LLMMagics.cache` and the line outweigh it."""
     _source: Source = PrivateAttr(default=Source())

@@ -6,7 +6,7 @@ is usable at the moment) turns them into `provider:model` and leaves out what la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -148,8 +148,18 @@ def _check_names(config: RoutingConfig) -> None:
         for path, name in named.items()
         if name is not None and name not in {*STRATEGIES, *plugins.strategy_names()}
     ]
-    if unknown:
+    if unknown := [*unknown, *_rates_of_nobody(config)]:
         raise as_error(unknown, config.source)
+
+
+def _rates_of_nobody(config: RoutingConfig) -> Iterator[Problem]:
+    """Find rates whose name is no provider's: they would hold nobody back."""
+    known = sorted({*plugins.provider_names(), *config.providers})
+    for name in config.limits.rates:
+        if (provider := name.partition(":")[0]) not in known:
+            near = did_you_mean(provider, known, most=1) or f"; there are {', '.join(known)}"
+            what = f"{provider!r} is no provider{near}"
+            yield Problem(("limits", "rates", name), what)
 
 
 def unknown_strategy(name: str) -> str:
