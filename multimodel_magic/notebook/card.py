@@ -37,7 +37,7 @@ from multimodel_magic.types import (
     Usage,
 )
 
-__all__ = ["FORMATS", "Card", "Format", "InOutput", "LiveCard", "Publisher"]
+__all__ = ["FORMATS", "Card", "Format", "InOutput", "LiveCard", "Publisher", "answer_html", "facts"]
 
 _MARKDOWN = frozenset({"auto", "markdown"})
 
@@ -88,7 +88,7 @@ class Card:
 
     def _repr_html_(self) -> str:
         below = [*map(_notice_html, self._loud()), _line_html(receipt(self.response))]
-        return _page(_answer_html(self._text(), self.format), "".join(below))
+        return _page(answer_html(self._text(), self.format), "".join(below))
 
     def _text(self) -> str:
         return str(self.response.text or "")
@@ -102,7 +102,7 @@ class Card:
         exclude: object = None,  # same
     ) -> tuple[Bundle, Metadata]:
         bundle = {"text/plain": str(self), "text/html": self._repr_html_()}
-        return bundle, {"multimodel_magic": _facts(self.response)}
+        return bundle, {"multimodel_magic": facts(self.response)}
 
 
 class Publisher(Protocol):
@@ -241,7 +241,7 @@ class LiveCard:
         status = f"{self._doing} · {seconds(self._clock() - self._begun_s)}"
         lines = "".join([*map(_notice_html, self._said), _line_html(status)])
         shown = plain("\n\n".join(part for part in (text, *self._said, status) if part))
-        html = _answer_html(text, self._format) if final else self._growing_html(text)
+        html = answer_html(text, self._format) if final else self._growing_html(text)
         return {"text/plain": shown, "text/html": _page(html, lines)}, {}
 
     def _growing_html(self, text: str) -> str:
@@ -279,7 +279,8 @@ def _notice_html(text: str) -> str:
     return f'<div style="{_NOTICE_STYLE}">⚠ {escape(plain(text))}</div>\n'
 
 
-def _answer_html(text: str, wanted: Format) -> str:
+def answer_html(text: str, wanted: Format) -> str:
+    """Show an answer in the format wanted; every tag is ours."""
     if not text:
         return ""
     match wanted:
@@ -317,13 +318,13 @@ def _code_html(text: str) -> str:
     return code_block("\n".join(code for _, code in fenced), fenced[0][0])
 
 
-def _facts(response: Response) -> Metadata:
+def facts(response: Response) -> Metadata:
     """Gather what a program may want to know of the output; odd values become their text."""
     try:
-        facts: Metadata = json.loads(json.dumps(_known(response), default=str))
+        known: Metadata = json.loads(json.dumps(_known(response), default=str))
     except Exception as error:  # noqa: BLE001  # odd values of a foreign provider
         return {"receipt": receipt(response), "unreadable": type(error).__name__}
-    return facts
+    return known
 
 
 def _known(response: Response) -> Metadata:
