@@ -131,7 +131,8 @@ def test_groups_agree_with_pandas_own_grouping(group: str) -> None:
         assert [row[f"latency_p{p}_s"] for p in (50, 95, 99)] == pytest.approx(at)
         assert row["cost_usd"] == pytest.approx(np.nansum(tried["cost_usd"]), abs=1e-11)
         assert row["unknown_cost"] == mine["cost_usd"].isna().sum()
-        assert row["cost_per_request_usd"] == pytest.approx(np.nanmean(mine["cost_usd"]))
+        paid = mine.loc[~mine["cached"].astype(bool), "cost_usd"]
+        assert row["cost_per_request_usd"] == pytest.approx(np.nanmean(paid))
         lost = tried.loc[tried["error_type"] == "Overloaded", "latency_s"]
         assert row["time_lost_s"] == pytest.approx(lost.sum())
         counts = mine["status"].value_counts()
@@ -190,8 +191,9 @@ def test_costs_per_request_and_per_answer_are_those_worked_by_hand() -> None:
         ]
     )
     summary, model = metrics.overall(requests, attempts), metrics.per_model(attempts).iloc[0]
-    assert summary.cost_per_request_usd == pytest.approx(0.01)  # 0.03 over 3: one is unknown
-    assert summary.cost_per_answer_usd == pytest.approx(0.015)  # over 2, the cached one is free
+    # One is unknown, and one was spared: neither says what asking costs.
+    assert summary.cost_per_request_usd == pytest.approx(0.015)  # 0.03 over 2
+    assert summary.cost_per_answer_usd == pytest.approx(0.03)  # over the one that was paid for
     assert model["cost_per_attempt_usd"] == pytest.approx(0.015)
     assert model["cost_per_answer_usd"] == pytest.approx(0.03)
 

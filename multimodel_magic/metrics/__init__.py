@@ -8,6 +8,9 @@ What counts as what, everywhere here:
   quick. The time that failures cost is `time_lost_s`.
 - *Cost* and tokens are those of every attempt, failed ones included. An unknown cost is counted
   (`unknown_cost`), never added as 0, and is in no mean.
+- *Answers from our cache* are answers of a request, and count in its success rate and its total
+  cost ($0). They asked nobody: they are in no latency, in no tokens, in no cost per request or
+  per answer (which say what asking costs), and of a model's figures in `cached` alone.
 - *Percentiles* interpolate linearly (numpy's default). A p95 of fewer than 20 values, a p99 of
   fewer than 100, is one of the two largest: it is given, and marked as not reliable.
 - *Quality* is what outcomes say (`Ledger.outcomes_frame`); without them there is none.

@@ -25,6 +25,7 @@ _DTYPES = {
     "answered": "int64",
     "failed": "int64",
     "interrupted": "int64",
+    "cached": "int64",
     "success_rate": "float64",
     "success_low": "float64",
     "success_high": "float64",
@@ -54,7 +55,8 @@ def per_model(attempts: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Index `model` (`provider:model`, sorted). Columns: `n`, `answered`, `failed`,
-        `interrupted` (unfinished ones too), `success_rate` with `success_low` and `success_high`
+        `interrupted` (unfinished ones too), `cached` (answers from our cache: nobody was asked,
+        so they are in no other column), `success_rate` with `success_low` and `success_high`
         (Wilson, 95 %), `latency_p50_s`, `latency_p95_s`, `p95_reliable` (`answered` >= 20),
         `latency_p99_s`, `p99_reliable` (`answered` >= 100), `ttft_n`, `ttft_p50_s`, `ttft_p95_s`,
         `cost_usd` (of known costs), `unknown_cost` (attempts), `cost_per_attempt_usd` (the mean
@@ -78,14 +80,16 @@ def of_models(found: Mapping[tuple[str, str], Tally]) -> pd.DataFrame:
 
 
 def _row(tried: Tally) -> dict[str, Number]:
-    judged = tried.answered + tried.failed
-    low, high = wilson(tried.answered, judged)
+    answered, n = tried.answered - tried.cached, tried.n - tried.cached
+    judged = answered + tried.failed
+    low, high = wilson(answered, judged)
     return {
-        "n": tried.n,
-        "answered": tried.answered,
+        "n": n,
+        "answered": answered,
         "failed": tried.failed,
-        "interrupted": tried.n - judged,
-        "success_rate": ratio(tried.answered, judged),
+        "interrupted": n - judged,
+        "cached": tried.cached,
+        "success_rate": ratio(answered, judged),
         "success_low": low,
         "success_high": high,
         **_times(tried),
@@ -98,12 +102,13 @@ def _row(tried: Tally) -> dict[str, Number]:
 
 
 def _times(tried: Tally) -> dict[str, Number]:
+    answered = tried.answered - tried.cached
     return {
         "latency_p50_s": quantile_of(tried.latency_s, 0.5),
         "latency_p95_s": quantile_of(tried.latency_s, 0.95),
-        "p95_reliable": tried.answered >= RELIABLE_P95_N,
+        "p95_reliable": answered >= RELIABLE_P95_N,
         "latency_p99_s": quantile_of(tried.latency_s, 0.99),
-        "p99_reliable": tried.answered >= RELIABLE_P99_N,
+        "p99_reliable": answered >= RELIABLE_P99_N,
         "ttft_n": sum(map(len, tried.ttft_s)),
         "ttft_p50_s": quantile_of(tried.ttft_s, 0.5),
         "ttft_p95_s": quantile_of(tried.ttft_s, 0.95),
@@ -115,6 +120,6 @@ def _costs(tried: Tally) -> dict[str, Number]:
     return {
         "cost_usd": cost_usd,
         "unknown_cost": tried.n - tried.known_cost,
-        "cost_per_attempt_usd": ratio(cost_usd, tried.known_cost),
+        "cost_per_attempt_usd": ratio(cost_usd, tried.priced),
         "cost_per_answer_usd": ratio(cost_usd, tried.priced_answers),
     }

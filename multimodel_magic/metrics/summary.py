@@ -54,7 +54,7 @@ class Summary:
     unknown_cost: int
     """Requests that hold an attempt of unknown cost: `cost_usd` is without it."""
     cost_per_request_usd: float
-    """Mean over the requests whose cost is known as a whole."""
+    """Mean over the requests whose cost is known as a whole, answers from our cache left out."""
     cost_per_answer_usd: float
     """What those cost together, failed ones included, over the answers among them."""
     latency_n: int
@@ -73,7 +73,8 @@ class Summary:
     """Within the attempt that answered."""
     input_tokens: int
     output_tokens: int
-    """Over all attempts where they are given, else over the requests; unknown ones left out."""
+    """Over all attempts where they are given, else over the requests; unknown ones left out, and
+    those of answers from our cache."""
     tokens_per_s: float
     """Output tokens over the latency of answers, waits and failed attempts included."""
     time_lost_s: float | None
@@ -113,7 +114,7 @@ def summary(asked: Tally, tried: Tally | None = None) -> Summary:
         attempts=asked.attempts,
         cost_usd=dollars(spent.cost_usd),
         unknown_cost=asked.n - asked.known_cost,
-        cost_per_request_usd=ratio(priced, asked.known_cost),
+        cost_per_request_usd=ratio(priced, asked.priced),
         cost_per_answer_usd=ratio(priced, asked.priced_answers),
         **_times(asked),
         input_tokens=spent.input_tokens,

@@ -41,15 +41,17 @@ class Tally:
     answered: int = 0
     failed: int = 0
     cached: int = 0
-    """Answers from our cache; they are in no time below."""
+    """Answers from our cache; they are in no time and in no tokens below."""
     fallbacks: int = 0
     """Answers from another model than the route's first; of requests only."""
     attempts: int = 0
     """Of requests only."""
     known_cost: int = 0
     """Rows whose cost is known."""
+    priced: int = 0
+    """Of these, how many were no answers from our cache."""
     priced_answers: int = 0
-    """Answers whose cost is known."""
+    """Of these, how many are answers."""
     input_tokens: int = 0
     output_tokens: int = 0
     timed_tokens: int = 0
@@ -155,7 +157,10 @@ class _Columns:
         self._answered = _is(rows, "status", "answered")
         self._failed = _is(rows, "status", "failed")
         nothing = np.zeros(len(rows), bool)
-        self._cached = _true(rows, "cached", nothing) & self._answered
+        # Requests say it in a column, attempts by what their price was.
+        said = _true(rows, "cached", nothing)
+        spared = _is(rows, "price_source", "cache") if "price_source" in rows else nothing
+        self._cached = (said | spared) & self._answered
         self._fallback = _true(rows, "fallback_used", nothing) & self._answered
         named = ("latency_s", "ttft_s", "cost_usd", "input_tokens", "output_tokens")
         self._numbers = [rows[name].to_numpy("float64", na_value=np.nan) for name in named]
@@ -183,9 +188,10 @@ class _Columns:
             fallbacks=int(of(self._fallback).sum()),
             attempts=0 if self._attempts is None else int(of(self._attempts).sum()),
             known_cost=int(known.sum()),
-            priced_answers=int((known & answered).sum()),
-            input_tokens=int(np.nansum(tokens_in)),
-            output_tokens=int(np.nansum(tokens_out)),
+            priced=int((known & ~cached).sum()),
+            priced_answers=int((known & asked).sum()),
+            input_tokens=int(np.nansum(tokens_in[~cached])),
+            output_tokens=int(np.nansum(tokens_out[~cached])),
             timed_tokens=int(tokens_out[timed].sum()),
             cost_usd=exact(cost_usd[known]),
             timed_s=exact(latency_s[timed]),
