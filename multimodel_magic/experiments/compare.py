@@ -54,6 +54,8 @@ class ArmResult:
     """Requests whose cost is not known; they are not in the mean."""
     latency_s: float | None
     """Mean per request, seconds."""
+    cached: int = 0
+    """Answers from our cache; they are in neither mean of cost nor of latency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,9 @@ def arm_result(name: str, rows: Sequence[Assigned]) -> ArmResult:
         means["success"],
         means["score"],
         means["cost_usd"],
-        len(rows) - len(_known(rows, "cost_usd")),
+        sum(_value(row, "cost_usd") is None and not row.cached for row in rows),
         means["latency_s"],
+        sum(row.cached for row in rows),
     )
 
 

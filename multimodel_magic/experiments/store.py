@@ -51,6 +51,8 @@ class Assigned:
     latency_s: float | None = None
     """Of a request that was answered: how soon something fails says nothing of a model."""
     outcome: Mapping[str, float] = field(default_factory=dict)
+    cached: bool = False
+    """Whether the answer came from our cache: its cost and latency then say nothing of the arm."""
 
 
 class Store(Protocol):
@@ -148,9 +150,10 @@ def assigned_in(row: RequestRow, outcome: Mapping[str, float]) -> Assigned | Non
         row.request_id if row.unit is None else row.unit,
         f"{row.provider}:{row.model}" if answered else None,
         None if row.status == "interrupted" else answered,
-        row.cost_usd,
-        row.latency_s if answered else None,
+        None if row.cached else row.cost_usd,
+        row.latency_s if answered and not row.cached else None,
         outcome,
+        bool(row.cached),
     )
 
 
@@ -171,8 +174,9 @@ def assigned_from(response: Response) -> Assigned | None:
         response.request_id if unit is None else unit,
         None if answer is None else answer.name,
         None if isinstance(response.error, Cancelled) else response.succeeded,
-        None if cost_usd is None else float(cost_usd),
-        response.latency_s if response.succeeded else None,
+        None if cost_usd is None or response.cached else float(cost_usd),
+        response.latency_s if response.succeeded and not response.cached else None,
+        cached=response.cached,
     )
 
 
