@@ -201,7 +201,7 @@ def _values(flag: str, word: str, vocabulary: Callable[[], Vocabulary]) -> Offer
     action = actions().get(flag)
     if action is None:
         return Offer((), "", "value")
-    if action.dest in ("models", "fallbacks", "needs"):
+    if action.dest in ("models", "compare", "fallbacks", "needs"):
         word = word.rpartition(",")[2]
     if action.dest == "attach":
         from multimodel_magic.notebook.attaching import files
@@ -221,6 +221,7 @@ def _known_values(option: str, vocabulary: Callable[[], Vocabulary]) -> Iterable
     known = vocabulary()
     return {
         "models": known.models,
+        "compare": (*known.models, *known.strategies),
         "fallbacks": known.models,
         "strategy": known.strategies,
         "experiment": known.experiments,

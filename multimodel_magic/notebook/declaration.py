@@ -222,6 +222,10 @@ def _whom(group: argparse._ArgumentGroup) -> list[argparse.Action]:
             help="a model (provider:model), alias or role (fast, balanced, strong, vision); "
                  "several are asked in this order; in a cell the first word needs no -m"),
         add("-s", "--strategy", metavar="NAME", help="what chooses where no model is named"),
+        add("--compare", metavar="A,B[,C]", type=names_in,
+            help="ask several at once, side by side: models, aliases, roles or strategies"),
+        add("--blind", action="store_true",
+            help="with --compare: shuffled, and unnamed until you have voted"),
         add("--fallback", dest="fallbacks", metavar="M[,M]", type=names_in,
             help="whom to ask next when a model fails"),
         add("--no-fallback", dest="fallbacks", action="store_const", const=(),

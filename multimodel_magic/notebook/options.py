@@ -56,6 +56,9 @@ class Options:
     models: tuple[str, ...] = ()
     """In the order in which they are to be asked."""
     strategy: str | None = None
+    compare: tuple[str, ...] = ()
+    """Who answers side by side, in the order named; empty: one answer."""
+    blind: bool = False
     fallbacks: tuple[str, ...] | None = None
     """`None`: as configured; empty: none at all (`--no-fallback`)."""
     task: str | None = None
@@ -280,7 +283,29 @@ def _put(action: argparse.Action, words: list[str], values: _Values) -> None:
 def _options(values: _Values) -> Options:
     if named := values.pop("positional", None):
         values["models"] = (*names_in(named), *values.get("models", ()))
+    _check_comparison(values)
     return Options(**values)
+
+
+_OF_ONE_ANSWER = {
+    "models": "a model of its own",
+    "strategy": "-s",
+    "thread": "-c",
+    "extract": "-x",
+    "dry_run": "-n",
+    "verbose": "-v",
+}
+"""What says something of one answer, and nothing of several side by side."""
+
+
+def _check_comparison(values: _Values) -> None:
+    if "compare" not in values:
+        if "blind" in values:
+            refuse("--blind hides who answers in a comparison: --compare A,B names them")
+        return
+    odd = next((said for name, said in _OF_ONE_ANSWER.items() if name in values), None)
+    if odd is not None:
+        refuse(f"--compare names who answers; it does not go together with {odd}")
 
 
 # --- from options to a request
