@@ -37,7 +37,7 @@ _COST_STEP = Decimal("1e-12")
 """What the ledger's doubles resolve below $1000."""
 
 
-def wilson(successes: int, n: int) -> tuple[float, float]:
+def wilson(successes: float, n: int) -> tuple[float, float]:
     """Return Wilson's 95 % score interval of a rate; `nan` twice where `n` is 0.
 
     Notes
