@@ -100,11 +100,16 @@ class Retryable(MultimodelError):
         One line: what was wrong, where, what to do.
     retry_after_s
         Seconds that the vendor asked us to wait; None where it did not say.
+    again
+        Whether asking again may help; not where a certificate or a redirect is in the way.
     """
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = None, again: bool = True
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.again = again
 
 
 class RateLimited(Retryable):

@@ -65,7 +65,8 @@ async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
     try:
         sent = means.patience.on_the_wire(request.spelled_out())
         events = provider.stream(place.model, sent)
-        async for event in within(events, means.patience, run.deadline, place.name):
+        timed = within(events, means.patience, run.deadline, place.name, shared=place.shared)
+        async for event in timed:
             if isinstance(event, TextDelta):
                 if call.first_s is None:
                     call.first_s = means.clock()

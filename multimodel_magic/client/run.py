@@ -124,6 +124,8 @@ class Place:
     """What it waits for."""
     failure: MultimodelError | None = None
     """How the last attempt failed; None where it gave an answer."""
+    shared: bool = False
+    """Whether another model could still answer in the time that is left."""
     call: Call | None = None
     """Its last attempt, until the walk has taken in how that ended."""
     gate: Gate | None = None

@@ -13,10 +13,11 @@ from dataclasses import replace
 from decimal import Decimal
 
 from multimodel_magic.client.asking import ask, let_go, prepare
-from multimodel_magic.client.cache import Kept, given, keep, look_up
+from multimodel_magic.client.cache import Kept
 from multimodel_magic.client.checks import priced
 from multimodel_magic.client.hedge import hedged
 from multimodel_magic.client.judging import judged, let_stand, turn_down
+from multimodel_magic.client.recall import given, keep, look_up
 from multimodel_magic.client.run import Place, Run
 from multimodel_magic.errors import (
     AllModelsFailed,
@@ -104,6 +105,7 @@ class Walk:
             place.gate = self._means.breakers.enter(place.name, waited=wait_s > 0)
             if place.gate is None:
                 return  # Somebody else's probe is under way.
+            place.shared = self._are_others_free(place)
             async with aclosing(self._asked(place)) as events:
                 async for event in events:
                     yield event
@@ -280,6 +282,19 @@ class Walk:
             None,
         )
 
+    def _are_others_free(self, place: Place) -> bool:
+        now_s = self._means.clock()
+        return any(other is not place and self._is_free(other, now_s) for other in self._places)
+
+    def _is_too_slow(self, place: Place, failure: MultimodelError) -> bool:
+        """Whether asking it again might leave the others no time."""
+        if not isinstance(failure, TimedOut):
+            return False
+        took_s = next(
+            (a.latency_s for a in reversed(self._run.attempts) if a.name == place.name), 0
+        )
+        return self._run.deadline.left_s() < 2 * took_s
+
     def _is_free(self, place: Place, now_s: float) -> bool:
         return (
             not place.over
@@ -314,8 +329,10 @@ class Walk:
     def _after(self, place: Place, failure: MultimodelError) -> None:
         """Let a place wait or end after its failure, or stop the request."""
         now_s = self._means.clock()
-        others = any(p is not place and self._is_free(p, now_s) for p in self._places)
+        others = self._are_others_free(place)
         follows = what_next(failure, self._patience, others=others, tried=place.tried)
+        if follows == "same" and others and self._is_too_slow(place, failure):
+            follows = "next"
         if follows == "stop":
             raise failure
         if follows == "skip":

@@ -43,9 +43,13 @@ def what_next(error: MultimodelError, patience: Patience, *, others: bool, tried
         return _after_a_break(patience, others=others, tried=tried)
     if not isinstance(error, Retryable):
         return "stop"
-    if isinstance(error, RateLimited) and others:
+    if others and (isinstance(error, RateLimited) or _is_long(error, patience)):
         return "next"  # Somebody else is free: no reason to wait.
-    return "same" if tried <= patience.retries else "next"
+    return "same" if error.again and tried <= patience.retries else "next"
+
+
+def _is_long(error: Retryable, patience: Patience) -> bool:
+    return error.retry_after_s is not None and error.retry_after_s > patience.queue_s
 
 
 def _after_a_break(patience: Patience, *, others: bool, tried: int) -> Next:

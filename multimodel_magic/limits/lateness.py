@@ -14,9 +14,26 @@ __all__ = ["within"]
 
 
 async def within(
-    events: AsyncGenerator[ProviderEvent, None], patience: Patience, deadline: Deadline, who: str
+    events: AsyncGenerator[ProviderEvent, None],
+    patience: Patience,
+    deadline: Deadline,
+    who: str,
+    *,
+    shared: bool = False,
 ) -> AsyncIterator[ProviderEvent]:
     """Pass on a provider's events as long as they come in time.
+
+    Parameters
+    ----------
+    events
+        The provider's.
+    patience, deadline
+        How long any silence may be, and when the request must have ended.
+    who
+        `provider:model`, for the errors.
+    shared
+        Whether another model could still answer: silence then takes half of the time that is
+        left at most, so that the other has the other half.
 
     Raises
     ------
@@ -30,8 +47,11 @@ async def within(
     started = False
     async with aclosing(events):
         while True:
-            allowed = patience.stall_s if started else patience.first_token_s
             left = deadline.left_s()
+            if left <= 0:  # a flood never waits, and what does not wait is not timed out
+                raise _late(who, 0.0, left, started=started)
+            allowed = patience.stall_s if started else patience.first_token_s
+            allowed = min(allowed, left / 2) if shared else allowed
             try:
                 async with asyncio.timeout(min(allowed, left)):
                     event = await anext(events, None)
@@ -50,7 +70,7 @@ def _late(who: str, allowed: float, left: float, *, started: bool) -> Multimodel
         what = f"{who} had not finished when the request's time was up"
         hint = "; allow more with --timeout"
     else:
-        what = f"{who} said nothing for {allowed:g} s"
+        what = f"{who} said nothing for {allowed:.3g} s"
         hint = ""
     return StreamInterrupted(what + hint) if started else TimedOut(what + hint)
 

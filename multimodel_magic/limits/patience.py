@@ -42,7 +42,8 @@ class Patience:
     on_auth_error
         What follows a refused key: `skip` the provider, or `stop` with the error.
     queue_s
-        A wait for our own rate limit that is no longer than this is no reason to fall back.
+        A wait for our own rate limit, or one that a vendor in trouble asks for, that is no longer
+        than this is no reason to fall back.
     hedge
         A second model is asked when the first has said nothing for so many seconds, or for the
         95th percentile of its own times to the first token (`p95`, once 20 are known); None is
