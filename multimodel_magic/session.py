@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from multimodel_magic import bridge, plugins, pricing
 from multimodel_magic.client import UnifiedLLMClient
-from multimodel_magic.client.cache import Cache, Mode
+from multimodel_magic.client.cache import Cache, Mode, mode_named
 from multimodel_magic.comparison.comparing import Comparing
 from multimodel_magic.config import find_config
 from multimodel_magic.errors import ConfigError
+from multimodel_magic.experiments.voting import Voting
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.ledger.answers import MOST_BYTES, LedgerAnswers
 from multimodel_magic.limits import Patience
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from multimodel_magic.config import CacheSettings, RoutingConfig
     from multimodel_magic.exchange import Exported
     from multimodel_magic.experiments import Results
-    from multimodel_magic.experiments.votes import Vote
     from multimodel_magic.metrics import Summary
 
 __all__ = ["Session", "current", "start"]
@@ -80,7 +80,7 @@ class _Late(Mapping[str, Strategy]):
         return len(self._mapping)
 
 
-class Session(Comparing):
+class Session(Comparing, Voting):
     """Ask models from Python, with the same client, ledger and history as the magics.
 
     `from multimodel_magic import llm` gives the kernel's own session.
@@ -125,7 +125,6 @@ class Session(Comparing):
         self.threads: dict[str, tuple[Message, ...]] = {}
         self.watchers: list[Callable[[Response], None]] = []
         """Told of every finished request, in whatever thread it ended; they must not raise."""
-        self._votes: dict[tuple[str, str | None], Vote] = {}
         self.config: RoutingConfig | None = None
         self.config_path: Path | None = None
         self._folder = folder
@@ -287,8 +286,8 @@ class Session(Comparing):
         return self._cache_mode
 
     @cache_mode.setter
-    def cache_mode(self, mode: Mode | None) -> None:
-        self._cache_mode = mode
+    def cache_mode(self, mode: str | None) -> None:
+        self._cache_mode = None if mode is None else mode_named(mode)
         self._use_cache(None if self.config is None else self.config.cache)
 
     def _use_cache(self, said: CacheSettings | None) -> None:
@@ -354,26 +353,6 @@ class Session(Comparing):
         from multimodel_magic.experiments import LedgerStore, analyze
 
         return analyze(name, LedgerStore(self.ledger).assigned(name), control=control)
-
-    def vote(self, vote: Vote) -> bool:
-        """Keep a vote on a comparison; a second one by the same judge or person replaces the first.
-
-        Parameters
-        ----------
-        vote
-            What was said of which answers.
-
-        Returns
-        -------
-        bool
-            Whether it changed anything: said twice it counts once.
-        """
-        before = self._votes.get((vote.comparison, vote.judge))
-        if before is not None and vote.says_the_same_as(before):
-            return False
-        self._votes[vote.comparison, vote.judge] = vote
-        self.voted(vote)
-        return True
 
     # --- conversation
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime
 
-from multimodel_magic.client.cache import MODES
+from multimodel_magic.client.cache import mode_named
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.types import BREAKS, NEEDS, Price, PriceOf, Recorder, Request, Response, Usage
 
@@ -36,9 +36,8 @@ def check(request: Request) -> None:
     if request.broken_stream not in (None, *BREAKS):
         near = did_you_mean(request.broken_stream, BREAKS) or f"; there are {', '.join(BREAKS)}"
         raise UsageError(f"no policy for a broken stream is {request.broken_stream!r}{near}")
-    if request.cache not in (None, *MODES):
-        near = did_you_mean(str(request.cache), MODES) or f"; there are {', '.join(MODES)}"
-        raise UsageError(f"no cache mode is called {request.cache!r}{near}")
+    if request.cache is not None:
+        mode_named(request.cache)
     for name in _NUMBERS:
         value = getattr(request, name)
         if value is not None and value < 0:

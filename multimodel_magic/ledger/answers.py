@@ -415,6 +415,4 @@ def _row(answer: Kept) -> tuple[object, ...]:
 def _kept(row: tuple[str, str, str | None, str | None, str | None, str | None]) -> Kept:
     text, usage, stop_reason, response_model, response_id, cost_usd = row
     cost = None if cost_usd is None else Decimal(cost_usd)
-    return Kept(
-        text, Usage(**json.loads(usage)), stop_reason, response_model, response_id, cost
-    )
+    return Kept(text, Usage(**json.loads(usage)), stop_reason, response_model, response_id, cost)

@@ -119,7 +119,8 @@ class Magics:
         session.ledger.store_text = said.store_text
         session.alias(said.aliases)
         if said.cache != self._cache_named:
-            self._cache_named = session.cache_mode = said.cache
+            self._cache_named = said.cache
+            session.cache_mode = said.cache
         return session
 
     # --- the three ways in
@@ -135,6 +136,12 @@ class Magics:
             return self._run(options, body, self._shell.user_ns)
         self._refresh()
         asked = self._prepared(options, body, self._shell.user_ns)
+        if options.compare:
+            from multimodel_magic.notebook.compare.cell import compare_async
+
+            here = self._settings.event_loop == "kernel"
+            comparison = await compare_async(self.session, options, asked.request, here=here)
+            return self._compared(options, comparison)
         stream = self.session.client.stream(asked.request)
         if self._settings.event_loop == "background":
             await _read_async(bridge.aiterate(stream, tick_s=TICK_S), asked)
@@ -161,8 +168,15 @@ class Magics:
         client = self.session.client
         if options.dry_run:
             return bridge.run(plan(client, asked.request))
-        if self._settings.event_loop == "kernel":
+        nested = self._settings.event_loop == "kernel"
+        if nested:
             hosting.enable_nested_asyncio()
+        if options.compare:
+            from multimodel_magic.notebook.compare.cell import compare
+
+            comparison = compare(self.session, options, asked.request, nested=nested)
+            return self._compared(options, comparison)
+        if nested:
             bridge.run_here(_read_async(client.stream(asked.request), asked))
         else:
             _read(client.stream_sync(asked.request, tick_s=TICK_S), asked)
@@ -218,12 +232,27 @@ class Magics:
             return None
         return value
 
+    def _compared(self, options: Options, comparison: Comparison) -> object:
+        """Return what a cell is worth that has shown a comparison."""
+        self._shown = comparison.id, self._shell.execution_count
+        if options.out:
+            self._shell.user_ns[options.out] = comparison
+            return None
+        return comparison
+
     # --- showing
 
-    def show_response(self, response: Response) -> None:
+    def show_response(self, response: Response | Comparison | Comparisons) -> None:
         """Show a response that is a cell's value, unless that cell has shown it already."""
-        if self._shown != (response.request_id, self._shell.execution_count):
+        known = response.request_id if isinstance(response, Response) else response.id
+        if self._shown == (known, self._shell.execution_count):
+            return
+        if isinstance(response, Response):
             self._display(Card(response, _format(self._settings)))
+            return
+        from multimodel_magic.notebook.compare.cell import show
+
+        show(response, self.session)
 
     def _display(self, value: object) -> None:
         from IPython.display import display
@@ -427,6 +456,6 @@ def vocabulary() -> Vocabulary:
     return _magics().vocabulary()
 
 
-def show_response(response: Response) -> None:
+def show_response(response: Response | Comparison | Comparisons) -> None:
     """Display a response that is a cell's value."""
     _magics().show_response(response)
