@@ -8,13 +8,14 @@ each of these is an error with its line, or read as the text it looks like.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import yaml
 
-__all__ = ["Path", "Plain", "Problem", "Source", "dump", "read"]
+__all__ = ["Path", "Plain", "Problem", "Source", "compose", "dump", "read"]
 
 Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | None"
 Path: TypeAlias = tuple[str | int, ...]
@@ -127,10 +128,25 @@ def read(data: bytes) -> tuple[Plain, Mapping[Path, int], tuple[Problem, ...]]:
     return value, reading.lines, ()
 
 
-def dump(value: Plain) -> str:
-    """Write a plain value as YAML that `read` gives back."""
-    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-    return text
+def dump(value: Plain, *, flow: bool = False) -> str:
+    """Write a plain value as YAML that `read` gives back; with `flow` in one line, `{a: [b]}`."""
+    text: str = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=sys.maxsize if flow else 100,
+        default_flow_style=flow,
+    )
+    return text.removesuffix("\n").removesuffix("\n...") if flow else text
+
+
+def compose(text: str) -> yaml.Node | None:
+    """Return the nodes of a YAML document with their places; None where `read` refuses it."""
+    try:
+        return _compose(_text(text.encode("utf-8", "surrogatepass")))
+    except _Refusal:
+        return None
 
 
 def _text(data: bytes) -> str:

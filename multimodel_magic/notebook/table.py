@@ -15,7 +15,7 @@ _CELL_STYLE = (
     "padding:.15em .8em .15em 0;text-align:left;vertical-align:top;white-space:pre-wrap;"
     "border-bottom:1px solid var(--jp-border-color2,#8884)"
 )
-_CAPTION_STYLE = "text-align:left;font-weight:600;padding:.2em 0"
+_CAPTION_STYLE = "text-align:left;font-weight:600;padding:.2em 0;white-space:nowrap"
 _NOTE_STYLE = "font-size:.85em;color:var(--jp-ui-font-color2,inherit)"
 
 

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from html import escape
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from multimodel_magic import bridge
 from multimodel_magic.notebook import hosting
-from multimodel_magic.notebook.safe_markdown import plain
+from multimodel_magic.notebook.safe_markdown import IGNORED_BY_MATHJAX, plain
 from multimodel_magic.types import new_ulid
 
-__all__ = ["Bundle", "Latest", "Place", "has_front_end", "show_controls"]
+__all__ = ["Bundle", "Latest", "Paced", "Place", "has_front_end", "show_controls"]
 
 Bundle: TypeAlias = dict[str, str]
 """An output by MIME type; `text/plain` always."""
@@ -23,6 +24,15 @@ Widget: TypeAlias = Any
 T = TypeVar("T")
 
 VIEW = "application/vnd.jupyter.widget-view+json"
+_TWIN = "font-size:.85em;color:var(--jp-ui-font-color2,inherit)"
+# Lab marks the output of a widget that it does not find so, and no living one.
+_LOST = ".jp-OutputArea-output.jupyter-widgets"
+_CHILD = ".jp-OutputArea-child:has(.multimodel-guard)"
+_GUARD = (
+    '<span class="multimodel-guard"></span><style>.multimodel-guard::after{content:%s;'
+    f"{_TWIN}}}{_CHILD}{{display:none}}.jp-OutputArea:has(.multimodel-guard) {_LOST}"
+    f"{{display:none}}.jp-OutputArea:has({_LOST}) {_CHILD}{{display:flex}}</style>"
+)
 QUIET_S = 0.01
 """How long nothing newer may come before a change is taken up: a key repeats every 30 ms."""
 MOST_S = 0.2
@@ -35,10 +45,28 @@ def has_front_end() -> bool:
 
 
 def show_controls(widget: Widget, twin: str) -> None:
-    """Display a widget; where it cannot live (reopened, exported), `twin` stands in its place."""
+    """Display a widget; where it cannot live (reopened, exported), `twin` stands in its place.
+
+    Lab takes the twin by itself in a notebook that is not trusted. In a trusted one it says
+    "Error displaying widget: model not found" instead, and a second output turns that into the
+    twin: it is nothing but a style, which Lab strips where it is not needed.
+    """
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    html = f'<div style="font-size:.85em">{escape(plain(twin))}</div>' if twin else ""
+    html = f'<div class="{IGNORED_BY_MATHJAX}" style="{_TWIN}">{escape(plain(twin))}</div>'
     _publish({"text/plain": plain(twin), "text/html": html, VIEW: view}, {}, new_ulid(), False)
+    _publish({"text/plain": "", "text/html": _GUARD % _css(twin)}, {}, new_ulid(), False)
+
+
+def _css(text: str) -> str:
+    r"""Write a text as a string of CSS, in which nothing but letters and digits stays itself.
+
+    Examples
+    --------
+    >>> _css('a"</style>')
+    '"a\22 \3c \2f style\3e "'
+    """
+    escaped = (c if c.isascii() and c.isalnum() else f"\\{ord(c):x} " for c in plain(text))
+    return f'"{"".join(escaped)}"'
 
 
 class Place:
@@ -82,6 +110,52 @@ def _publish(
 
     transient = {"display_id": display_id}
     publish_display_data(bundle, metadata, transient=transient, update=update)  # type: ignore[no-untyped-call]  # IPython's
+
+
+class Paced:
+    """Does a work at most every so often, and once more after the last call; never by itself.
+
+    Parameters
+    ----------
+    work
+        What to do, in the thread of the call or in the background loop's.
+    every_s
+        Seconds between two runs, at least.
+    clock
+        Seconds from anywhere, monotonic.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[], None],
+        every_s: float = 0.5,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._work = work
+        self._every_s = every_s
+        self._clock = clock
+        self._next_s = clock()
+        self._waits = False
+
+    def call(self) -> None:
+        """Do it now if it is time, else as soon as it is: no timer runs while nobody calls."""
+        if self._waits:
+            return
+        left_s = self._next_s - self._clock()
+        if left_s <= 0:
+            self._run()
+            return
+        self._waits = True
+        loop = bridge.loop()
+        loop.call_soon_threadsafe(loop.call_later, left_s, self._run)
+
+    def _run(self) -> None:
+        self._waits, self._next_s = False, self._clock() + self._every_s
+        try:
+            self._work()
+        except Exception as error:  # noqa: BLE001 - what is shown must not fail what is asked
+            warnings.warn(f"the widget could not be painted: {error!r}", stacklevel=1)
 
 
 class Latest(Generic[T]):
