@@ -87,16 +87,18 @@ class Differences:
         rows = (*self.sentences, *self.code)
         return sum(row.agreed for row in rows) / len(rows) if rows else None
 
-    def code_diff(self, row: Row) -> tuple[str, ...]:
-        """Return the lines of a unified diff from a block's first author to each other one."""
+    def code_diff(self, row: Row, labels: Sequence[str]) -> tuple[str, ...]:
+        """Return unified diffs from the first answer that has the block to each other one's."""
         first, *others = row.by
-        before = (row.said[first] or "").splitlines()
         lines = [
-            line.rstrip("\n")
+            line
             for other in others
-            if _lines(row.said[other] or "") != _lines(row.first)
             for line in unified_diff(
-                before, (row.said[other] or "").splitlines(), str(first), str(other), lineterm=""
+                _lines(row.first),
+                _lines(row.said[other]),
+                labels[first],
+                labels[other],
+                lineterm="",
             )
         ]
         return tuple(lines)
@@ -260,5 +262,5 @@ def _value(written: str) -> str:
     return f"{Decimal(bare).normalize():f}" + ("%" if written.endswith("%") else "")
 
 
-def _lines(code: str) -> Hashable:
-    return tuple(line.rstrip() for line in code.rstrip().splitlines())
+def _lines(code: str | None) -> tuple[str, ...]:
+    return tuple(line.rstrip() for line in (code or "").rstrip().splitlines())

@@ -154,6 +154,11 @@ class Comparisons(Sequence[Comparison]):
             return Comparisons(self.rows[index])
         return self.rows[index]
 
+    @property
+    def id(self) -> str:
+        """The first one's id."""
+        return self.rows[0].id if self.rows else ""
+
     def frame(self) -> pd.DataFrame:
         """Return one row for each prompt and contestant, in the order asked.
 

@@ -29,7 +29,12 @@ Shell: TypeAlias = Any
 """IPython's `InteractiveShell`, which mypy sees as untyped."""
 
 NAMES: Final = ("llm", "mm")
-_RESPONSE: Final = ("multimodel_magic.types.values", "Response")
+_SHOWN: Final = (
+    ("multimodel_magic.types.values", "Response"),
+    ("multimodel_magic.comparison.values", "Comparison"),
+    ("multimodel_magic.comparison.values", "Comparisons"),
+)
+"""What we display ourselves where it is a cell's value: module and name, not to be imported."""
 
 
 class Backend(Protocol):
@@ -249,14 +254,13 @@ def show_response(response: object) -> None:
 
 
 def _without_prompt(hook: Any) -> Callable[..., None]:  # noqa: ANN401 - IPython's DisplayHook
-    """Let a terminal show a response without `Out[2]:`.
+    """Let a terminal show a response or a comparison without `Out[2]:`.
 
     IPython writes that prompt before it asks our formatter, which leaves nothing to put behind it.
     """
 
     def show(result: object = None) -> None:
-        types = sys.modules.get(_RESPONSE[0])
-        if types is None or not isinstance(result, types.Response) or hook.quiet():
+        if (type(result).__module__, type(result).__name__) not in _SHOWN or hook.quiet():
             hook(result)
             return
         hook.check_for_underscore()
@@ -279,7 +283,9 @@ def load_ipython_extension(shell: Shell) -> None:
     _register_magics(shell)
     shell.input_transformers_cleanup.insert(0, transform)
     shell.Completer.custom_matchers.append(matcher)
-    shell.display_formatter.ipython_display_formatter.for_type_by_name(*_RESPONSE, show_response)
+    for module, name in _SHOWN:
+        formatter = shell.display_formatter.ipython_display_formatter
+        formatter.for_type_by_name(module, name, show_response)
     if getattr(shell, "kernel", None) is None:
         shell.display_trap.hook = _without_prompt(shell.display_trap.hook)
 
@@ -293,7 +299,8 @@ def unload_ipython_extension(shell: Shell) -> None:
                 del tables[kind][name]
     _discard(shell.input_transformers_cleanup, transform)
     _discard(shell.Completer.custom_matchers, matcher)
-    shell.display_formatter.ipython_display_formatter.pop(".".join(_RESPONSE), None)
+    for shown in _SHOWN:
+        shell.display_formatter.ipython_display_formatter.pop(".".join(shown), None)
     shell.display_trap.hook = getattr(shell.display_trap.hook, "around", shell.display_trap.hook)
     for found in [c for c in shell.configurables if isinstance(c, LLMMagics)]:
         shell.configurables.remove(found)

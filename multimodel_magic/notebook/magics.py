@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 from multimodel_magic import bridge
 from multimodel_magic import session as sessions
+from multimodel_magic.comparison import Comparison, Comparisons
 from multimodel_magic.errors import Cancelled, MultimodelError, UsageError
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.notebook import hosting, reports

@@ -1,0 +1,76 @@
+"""Several prompts, each put to the same contestants: a table to look at."""
+
+from __future__ import annotations
+
+from multimodel_magic.comparison import Comparison, Comparisons
+from multimodel_magic.comparison.values import letter
+from multimodel_magic.notebook.compare.pane import MARKS, Pane
+from multimodel_magic.notebook.safe_markdown import IGNORED_BY_MATHJAX, plain
+from multimodel_magic.notebook.widgets.look import safe
+from multimodel_magic.types import Finished
+
+__all__ = ["html", "text"]
+
+_BOX = "overflow-x:auto;max-width:100%"
+_TABLE = "border-collapse:collapse;margin:.25em 0;text-align:left;min-width:40em"
+_CELL = (
+    "vertical-align:top;text-align:left;padding:.4em .8em;min-width:12em;white-space:normal;"
+    "overflow-wrap:anywhere;border:1px solid var(--jp-border-color2,#8886)"
+)
+_HEAD = f"{_CELL};font-weight:600;background:var(--jp-layout-color2,#8881)"
+_QUIET = "font-size:.85em;color:var(--jp-ui-font-color2,inherit);margin-top:.3em"
+
+
+def html(compared: Comparisons) -> str:
+    """Write it as HTML: a row a prompt, a column a contestant; every text escaped."""
+    head = "".join(
+        f'<th scope="col" style="{_HEAD}">{safe(name)}</th>' for name in _columns(compared)
+    )
+    rows = "".join(map(_row, compared))
+    return (
+        f'<div class="{IGNORED_BY_MATHJAX}" style="{_BOX}"><table style="{_TABLE}">'
+        f'<thead><tr><th scope="col" style="{_HEAD}">prompt</th>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def text(compared: Comparisons) -> str:
+    """Write it as text: a paragraph a prompt."""
+    return plain("\n\n".join(map(_paragraph, compared)))
+
+
+def _columns(compared: Comparisons) -> tuple[str, ...]:
+    """Name the columns: by place while any of them is blind, for then places differ by row."""
+    if any(one.blind for one in compared):
+        return tuple(map(letter, range(len(compared[0]))))
+    return compared[0].names if len(compared) else ()
+
+
+def _row(one: Comparison) -> str:
+    cells = "".join(f'<td style="{_CELL}">{_answer(one, place)}</td>' for place in range(len(one)))
+    return f'<tr><th scope="row" style="{_CELL}">{safe(one.prompt)}</th>{cells}</tr>'
+
+
+def _answer(one: Comparison, place: int) -> str:
+    view = _pane(one, place).view(hidden=one.hidden)
+    who = f"{one.names[place]} · " if one.blind and one.revealed else ""
+    status = view.status if view.state == "answered" else f"{MARKS[view.state]} · {view.status}"
+    return f'{view.html}<div style="{_QUIET}">{safe(who + status)}</div>'
+
+
+def _paragraph(one: Comparison) -> str:
+    views = (_pane(one, place).view(hidden=one.hidden) for place in range(len(one)))
+    answers = (
+        f"  {label}: {view.text or MARKS[view.state]}\n    {view.status}"
+        for label, view in zip(one.labels, views, strict=True)
+    )
+    return "\n".join([one.prompt, *answers])
+
+
+def _pane(one: Comparison, place: int) -> Pane:
+    pane = Pane(place, one.names[place])
+    response = one.responses[place]
+    if response is not None:
+        pane.hear(Finished(response))
+    pane.stopped()
+    return pane
