@@ -8,7 +8,7 @@ from multimodel_magic.errors import UsageError
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.session import Session
 
-__all__ = ["configuration"]
+__all__ = ["checked", "configuration"]
 
 NONE = "none"
 
@@ -46,9 +46,19 @@ def _checked(session: Session, path: str) -> Report:
     found = path or session.config_path or find_config()
     if not found:
         raise UsageError("there is no routing_config.yml here: %llm config check FILE")
-    config = load_config(found)
-    routing.build_strategy(config, session.client.catalogue)  # refuses what `use` would refuse
-    return Report((_lint(session, config),))
+    return Report((checked(session, load_config(found)),))
+
+
+def checked(session: Session, config: RoutingConfig) -> Table:
+    """Say what is doubtful in a valid configuration.
+
+    Raises
+    ------
+    ConfigError
+        Where `%llm config use` would refuse it.
+    """
+    routing.build_strategy(config, session.client.catalogue)
+    return _lint(session, config)
 
 
 def _lint(session: Session, config: RoutingConfig) -> Table:
