@@ -11,8 +11,6 @@ from multimodel_magic.providers.wire import (
     Json,
     Reading,
     ServerEvents,
-    is_event_stream,
-    is_json,
     tokens,
     word,
 )
@@ -122,9 +120,6 @@ class AnthropicProvider(Remote):
     def _frames(self) -> ServerEvents:
         return ServerEvents()
 
-    def _is_whole(self, response: httpx2.Response, request: Request) -> bool:
-        return is_json(response) or not (request.stream or is_event_stream(response))
-
     def _sdk_errors(self) -> tuple[type[Exception], ...]:
         import anthropic
 
@@ -166,14 +161,14 @@ class Message(Reading):
         kind = event.get("type")
         if kind == "content_block_delta":
             delta = event["delta"]
-            if delta.get("type") == "text_delta":
+            if delta.get("type") == "text_delta" and not self.stopped:
                 self.pieces.append(delta["text"])
         elif kind == "message_start":
             self._start(event["message"])
         elif kind == "message_delta":
             self._bill(event.get("usage"), final=True)
             if (reason := event["delta"].get("stop_reason")) is not None:
-                self._stop(reason)
+                self.stop(reason)
         elif kind == "message_stop":
             self.stop(None)
             self.complete = True
@@ -185,20 +180,17 @@ class Message(Reading):
         self._start(body)
         self._bill(None, final=True)
         self.pieces.extend(part["text"] for part in body["content"] if part.get("type") == "text")
-        self._stop(body["stop_reason"])
+        self.stop(body["stop_reason"])
 
     def _start(self, message: Json) -> None:
         self.response_model = word(message.get("model"))
         self.response_id = word(message.get("id"))
         self._bill(message.get("usage"), final=False)
 
-    def _stop(self, reason: str) -> None:
-        self.stop(reason)
-        self.refused = reason == "refusal"
-
     def _bill(self, usage: Json | None, *, final: bool) -> None:
         """Add a count to what is known. Anthropic counts cached tokens beside the others."""
-        said = {name: count for name, count in (usage or {}).items() if count is not None}
+        told = usage if isinstance(usage, dict) else {}
+        said = {name: count for name, count in told.items() if count is not None}
         self._billed = {**self._billed, **said}
         read = tokens(self._billed, "cache_read_input_tokens")
         written = tokens(self._billed, "cache_creation_input_tokens")

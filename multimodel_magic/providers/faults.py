@@ -34,12 +34,17 @@ from multimodel_magic.errors import (
 from multimodel_magic.providers.http import origin
 from multimodel_magic.providers.hush import scrub
 from multimodel_magic.providers.keys import Secret
+from multimodel_magic.providers.rates import seconds, spent_for_s
+from multimodel_magic.providers.wordings import WORDS
 
 __all__ = ["Place", "Rule", "Verdict", "classify", "fault", "from_body", "rule", "scrub"]
 
 LONG_WAIT_S = 60.0
 """A longer Retry-After counts as a spent quota, whatever can be asked again: another model
 answers sooner."""
+
+MOST_SAID = 4000
+"""Characters of an error body that are looked at: a server chooses how long it is."""
 
 NO_KEY = Secret("")
 
@@ -50,34 +55,33 @@ class Rule:
 
     error: type[MultimodelError]
     statuses: frozenset[int] | range
-    words: re.Pattern[str] | None = None
+    words: str | None = None
+    """A regular expression; case is ignored. Compiled when the first answer fails."""
 
     def fits(self, status: int, said: str) -> bool:
         """Whether the rule speaks of such an answer."""
-        return status in self.statuses and (self.words is None or bool(self.words.search(said)))
+        if status not in self.statuses:
+            return False
+        return self.words is None or bool(re.search(self.words, said, re.IGNORECASE))
 
 
 def rule(error: type[MultimodelError], *statuses: int, words: str | None = None) -> Rule:
     """Make a rule from statuses and a regular expression (case is ignored)."""
-    pattern = re.compile(words, re.IGNORECASE) if words else None
-    return Rule(error, frozenset(statuses), pattern)
+    return Rule(error, frozenset(statuses), words)
 
 
 RULES = (
-    rule(ModelNotFound, 400, 403, 404, words=r"model_not_found"),
-    # llama.cpp's servers speak the wires of others with an error type of their own.
-    rule(ContextTooLong, 400, 413, 422, 500, words=r"exceed_context_size|context_length_exceeded"),
-    rule(ContextTooLong, 400, 422, 500, words=r"maximum context length|context (length|window)"),
-    rule(ContentFiltered, 400, 403, 422, words=r"content[_ ](policy|filter)|content management"),
-    # Not any "billing": OpenAI's plain rate limits advertise their page of that name.
-    rule(QuotaExceeded, 400, 429, words=r"insufficient_quota|billing_\w+|exceeded your .*quota"),
-    rule(FeatureMissing, 400, words=r"does not support (tool|think|image|vision|chat)"),
+    *(rule(error, *statuses, words=words) for error, statuses, words in WORDS),
     rule(AuthenticationFailed, 401, 402, 403),
     rule(ModelNotFound, 404, 410),
     rule(ContextTooLong, 413),
+    rule(ContentFiltered, 451),
+    rule(ConnectionFailed, 407),
     rule(TimedOut, 408),
     rule(RateLimited, 429),
-    rule(Overloaded, 409, 425),
+    # 424 is text-generation-inference's failed generation, 498 and 499 are Groq's full capacity
+    # and a request that was dropped under way.
+    rule(Overloaded, 409, 421, 423, 424, 425, 498, 499),
     Rule(Overloaded, range(500, 600)),
     Rule(ConnectionFailed, range(300, 400)),
     Rule(BadRequest, range(400, 500)),
@@ -88,16 +92,30 @@ STATUS_OF_TYPE = {
     "api_error": 500,
     "authentication_error": 401,
     "billing_error": 402,
+    "content_filter": 400,
+    "context_length_exceeded": 400,
+    "deadline_exceeded": 504,
+    "internal": 500,
+    "internal_error": 500,
+    "internal_server_error": 500,
+    "invalid_api_key": 401,
     "insufficient_quota": 429,
     "invalid_request_error": 400,
+    "model_not_found": 404,
     "not_found_error": 404,
+    "overloaded": 529,
     "overloaded_error": 529,
+    "permission_denied": 403,
     "permission_error": 403,
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
     "request_too_large": 413,
+    "resource_exhausted": 429,
     "server_error": 500,
+    "service_unavailable": 503,
     "timeout_error": 504,
+    "unauthenticated": 401,
+    "unavailable": 503,
 }
 """What the types of error events (inside a stream that began with 200) would be as a status."""
 
@@ -144,6 +162,8 @@ def error_words(body: object) -> tuple[str, str]:
     """Return what an error body says: the sentence for people, and all that rules look at."""
     if isinstance(body, str | bytes):
         return _words_of_text(body)
+    if isinstance(body, list) and body:  # as Gemini's servers wrap it
+        body = body[0]
     if not isinstance(body, Mapping):
         return "", ""
     inner = body.get("error", body)
@@ -178,6 +198,15 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         if math.isfinite(wait_s):
             return max(0.0, wait_s)
     return None
+
+
+def _again_s(told: str) -> float | None:
+    """Return when to try again, as a vendor's sentence says it."""
+    found = _AGAIN.search(told)
+    if found is None:
+        return None
+    word = found["word"]
+    return float(found["count"]) * _UNITS[word[0].lower()] if word else seconds(found["span"])
 
 
 def _until(date: str) -> float:
@@ -215,12 +244,23 @@ def classify(
     Verdict(error=<class 'multimodel_magic.errors.RateLimited'>, retry_after_s=3.0, said='')
     """
     told, said = error_words(body)
-    wait_s = retry_after_s(headers or {})
+    told, said = told[:MOST_SAID], said[:MOST_SAID]
     error = next(rule.error for rule in (*rules, *RULES) if rule.fits(status, said))
+    wait_s = retry_after_s(headers or {})
+    if wait_s is None and error is RateLimited:
+        wait_s = _again_s(told)
+        wait_s = spent_for_s(headers or {}) if wait_s is None else wait_s
     if issubclass(error, Retryable) and wait_s is not None and wait_s > LONG_WAIT_S:
         error = QuotaExceeded
     return Verdict(error, wait_s, told)
 
+
+_AGAIN = re.compile(
+    r"(?:again|retry|wait)(?: in| after)? (?:(?P<count>\d+(?:\.\d+)?) ?(?P<word>sec|min|hour)"
+    r"|(?P<span>(?:\d+(?:\.\d+)?(?:ms|[hms]))+))",
+    re.IGNORECASE,
+)
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 _LINES: dict[type[MultimodelError], str] = {
     AuthenticationFailed: "{provider} refused {key} ({status}): {cure}",
@@ -240,14 +280,20 @@ _LINES: dict[type[MultimodelError], str] = {
 _DOWN = "{server} has trouble of its own and asks for a long wait ({status}{wait})"
 """For the spent quota that is none: a Retry-After beyond `LONG_WAIT_S` with a 5xx or 408."""
 
+_NO_PATH = (
+    "{server} has nothing at this address ({status}): check base_url; "
+    "or it has no model {model!r}: {missing_hint}"
+)
+_MODEL = re.compile(r"model|deployment", re.IGNORECASE)
+_PROXY = "a proxy before {server} wants credentials ({status}): see the proxy's settings"
+
 
 def fault(
     place: Place, status: int, body: object = None, headers: Mapping[str, str] | None = None
 ) -> MultimodelError:
     """Make the error for an answer of failure, message and all."""
     verdict = classify(status, body, headers, rules=place.rules)
-    is_down = verdict.error is QuotaExceeded and status not in {400, 429}
-    line = (_DOWN if is_down else _LINES[verdict.error]).format(
+    line = _line(verdict, status, body).format(
         provider=place.provider,
         server=place.server,
         name=place.name,
@@ -261,8 +307,20 @@ def fault(
     said = place.scrub(verdict.said) or _redirect(status, headers or {})
     message = f"{line}: {said}" if said else line
     if issubclass(verdict.error, Retryable):
-        return verdict.error(message, retry_after_s=verdict.retry_after_s)
+        again = verdict.error is not ConnectionFailed
+        return verdict.error(message, retry_after_s=verdict.retry_after_s, again=again)
     return verdict.error(message)
+
+
+def _line(verdict: Verdict, status: int, body: object) -> str:
+    """Return the line for an error, with its blanks."""
+    if verdict.error is QuotaExceeded and status not in {400, 429}:
+        return _DOWN
+    if status == 407:  # noqa: PLR2004 - Proxy Authentication Required
+        return _PROXY
+    if verdict.error is ModelNotFound and not _MODEL.search(error_words(body)[1]):
+        return _NO_PATH
+    return _LINES[verdict.error]
 
 
 def _key(place: Place) -> str:
@@ -290,8 +348,14 @@ def from_body(place: Place, body: Mapping[str, Any]) -> MultimodelError:
     """Make the error for an error body or event that came with status 200."""
     inner = body.get("error", body)
     kind = inner if isinstance(inner, Mapping) else {}
-    code = kind.get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else None  # noqa: PLR2004
-    for word in (code, kind.get("type")):
-        status = status or STATUS_OF_TYPE.get(str(word))
-    return fault(place, status or 200, body)
+    for word in (kind.get("code"), kind.get("type"), kind.get("status")):
+        if status := STATUS_OF_TYPE.get(str(word).lower()) or _status_in(word):
+            return fault(place, status, body)
+    return fault(place, 200, body)
+
+
+def _status_in(word: object) -> int | None:
+    """Return a status that stands in a body, as a number or its digits."""
+    text = str(word)
+    is_status = text.isascii() and text.isdecimal() and len(text) == 3 and text[0] in "45"  # noqa: PLR2004
+    return int(text) if is_status else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from multimodel_magic.errors import ContextTooLong, FeatureMissing
 from multimodel_magic.providers.faults import Place, Rule, fault, rule
@@ -109,15 +111,23 @@ class OllamaProvider(Remote):
         return self._trouble
 
     async def _knock(self) -> str | None:
-        import httpx2
+        """Say why nobody listens; behind a proxy only a request would tell, and none is made.
 
-        client = await self._pools.client()
-        limit = httpx2.Timeout(2.0, connect=PROBE_CONNECT_S)
+        What a server that listens has to say, its answers will: no request is spent on it.
+        """
+        if getproxies().keys() - {"no"}:
+            return None
+        there = urlsplit(self.base_url)
+        port = there.port or (443 if there.scheme == "https" else 80)
         try:
-            await client.get(f"{self.base_url}/api/version", timeout=limit)
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError):
-            there = origin(self.base_url)
-            return f"no Ollama server at {there}: start it with `ollama serve`"
+            async with asyncio.timeout(PROBE_CONNECT_S):
+                _, writer = await asyncio.open_connection(there.hostname, port)
+        except (OSError, ValueError):  # a TimeoutError is an OSError
+            at = origin(self.base_url)
+            return f"no Ollama server at {at}: start it with `ollama serve`"
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
         return None
 
     def _wants_key(self, url: str) -> bool:  # noqa: ARG002
@@ -158,8 +168,10 @@ class OllamaProvider(Remote):
             if request.stream:  # the SDK sends only once it is asked for the first chunk
                 async with aclosing(answer) as chunks:
                     await anext(chunks)
-        except ollama.ResponseError as error:
-            # The SDK's error has lost the headers.
+        except (ollama.ResponseError, AttributeError, TypeError, ValueError) as error:
+            if not caught or caught[0].is_success:
+                raise
+            # The SDK's error has lost the headers, or is about a body that it cannot read.
             failed = caught[0]
             told = fault(place, failed.status_code, failed.content, failed.headers)
             raise told from error
@@ -176,7 +188,7 @@ class OllamaProvider(Remote):
     def _frames(self) -> Lines:
         return Lines()
 
-    def _is_whole(self, response: httpx2.Response, request: Request) -> bool:  # noqa: ARG002
+    def _is_whole(self, request: Request) -> bool:
         return not request.stream
 
     def _sdk_errors(self) -> tuple[type[Exception], ...]:
@@ -230,7 +242,7 @@ class Chat(Reading):
         """Take one line: a piece of text, and with `done` the reason and the usage."""
         if event.get("error"):
             raise self.fault(event)
-        message = event["message"]
+        message = (event.get("message") or {}) if event.get("done") else event["message"]
         if content := message.get("content"):
             self.pieces.append(content)
         self.called = self.called or bool(message.get("tool_calls"))

@@ -11,8 +11,6 @@ from multimodel_magic.providers.wire import (
     Json,
     Reading,
     ServerEvents,
-    is_event_stream,
-    is_json,
     tokens,
     word,
 )
@@ -133,9 +131,6 @@ class OpenAIProvider(Remote):
     def _frames(self) -> ServerEvents:
         return ServerEvents()
 
-    def _is_whole(self, response: httpx2.Response, request: Request) -> bool:
-        return is_json(response) or not (request.stream or is_event_stream(response))
-
     def _sdk_errors(self) -> tuple[type[Exception], ...]:
         import openai
 
@@ -190,7 +185,7 @@ class Completion(Reading):
         if event.get("error"):
             raise self.fault(event)
         self._note(event)
-        for choice in event.get("choices") or ():
+        for choice in () if self.stopped else event.get("choices") or ():
             if choice.get("index", 0) == 0:
                 self._choose(choice, choice.get("delta") or {})
         self.complete = self.stopped and self.usage.output_tokens is not None
@@ -198,18 +193,20 @@ class Completion(Reading):
     def take_whole(self, body: Json) -> None:
         """Take a completion that came in one piece."""
         self._note(body)
-        choice = body["choices"][0]
+        choices = body["choices"]
+        choice = next((one for one in choices if one.get("index") == 0), choices[0])
         self._choose(choice, choice["message"])
 
     def _choose(self, choice: Json, said: Json) -> None:
         if content := said.get("content"):
             self.pieces.append(content if isinstance(content, str) else _joined(content))
+        if said.get("tool_calls") or said.get("function_call"):
+            self.called = True
         if refusal := said.get("refusal"):
             self.refused = True
             self.refusal.append(refusal)
         if reason := choice.get("finish_reason"):
             self.stop(reason)
-            self.refused = self.refused or reason == "content_filter"
 
     def _note(self, event: Json) -> None:
         self.response_model = word(event.get("model")) or self.response_model
@@ -232,9 +229,16 @@ def _joined(parts: list[Json]) -> str:
 class ResponseObject(Reading):
     """One answer of Responses."""
 
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._last: Json = {}
+
     def take(self, event: Json) -> None:
         """Take one event; kinds that matter to no text, usage or stop are passed over."""
         kind = event.get("type")
+        if event.get("sequence_number") is not None and event == self._last:
+            return  # the same event again
+        self._last = event
         if kind == "response.output_text.delta":
             self.pieces.append(event["delta"])
         elif kind == "response.refusal.delta":
@@ -258,7 +262,6 @@ class ResponseObject(Reading):
         if reason == "failed":
             raise self.fault(body)
         self._take_output(body["output"])
-        self.refused = self.refused or reason == "content_filter"
         self._bill(body.get("usage"))
         self.stop(reason)
         self.complete = True

@@ -184,7 +184,7 @@ class Remote:
             try:
                 if (hint := rate_hint(response.headers)) is not None:
                     yield hint
-                whole = self._is_whole(response, request)
+                whole = self._is_whole(request)
                 frames = self._frames()
                 async with aclosing(read(response, reading, frames, whole=whole)) as events:
                     async for event in events:
@@ -244,9 +244,9 @@ class Remote:
         """Make what cuts this wire's bytes into events."""
         raise NotImplementedError
 
-    def _is_whole(self, response: httpx2.Response, request: Request) -> bool:
-        """Whether the answer comes in one piece."""
-        raise NotImplementedError
+    def _is_whole(self, request: Request) -> bool:  # noqa: ARG002 - Ollama's asks for it
+        """Whether the answer comes in one piece; else its first byte says so."""
+        return False
 
     def _sdk_errors(self) -> tuple[type[Exception], ...]:
         """Return the roots of the SDK's own errors."""

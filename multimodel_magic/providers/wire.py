@@ -32,8 +32,6 @@ __all__ = [
     "Lines",
     "Reading",
     "ServerEvents",
-    "is_event_stream",
-    "is_json",
     "read",
     "tokens",
     "word",
@@ -52,7 +50,15 @@ connection back to the pool; a socket left open costs no more than this."""
 MOST_TOKENS = 1_000_000_000
 """No context window comes near it: a greater count is none."""
 
+MOST_WORD = 200
+"""Characters of a name or a stop reason: they are shown and kept."""
+
 MAX_EVENT_BYTES = 32 * 1024 * 1024
+MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_TEXT = 64 * 1024 * 1024
+"""No model writes as much: a server that does is broken, and memory ends before its flood."""
+
+BOM = b"\xef\xbb\xbf"
 
 EXPLAINS_SILENCE = frozenset(
     {
@@ -70,6 +76,38 @@ EXPLAINS_SILENCE = frozenset(
 )
 """Stop reasons with which an answer may be empty."""
 
+FILTERS = frozenset(
+    {
+        "blocklist",
+        "content_filter",
+        "content_filtered",
+        "guardrail_intervened",
+        "prohibited_content",
+        "recitation",
+        "refusal",
+        "safety",
+        "sensitive",
+        "spii",
+    }
+)
+"""Stop reasons of a refusal, in the words of vendors and of those who speak their wires."""
+
+FAULTS = frozenset(
+    {
+        "abort",
+        "aborted",
+        "canceled",
+        "cancelled",
+        "error",
+        "failed",
+        "in_progress",
+        "insufficient_system_resource",
+        "network_error",
+        "queued",
+    }
+)
+"""Stop reasons that say that the answer is not whole."""
+
 WRONG_SHAPE = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
 """What reading something that is no answer raises; JSON and Unicode errors are ValueErrors, and
 JSON of 100,000 brackets is a RecursionError."""
@@ -86,6 +124,10 @@ class Frames(Protocol):
         """Return what stands at the end of the body without its end mark."""
         ...
 
+    def fits(self, begin: bytes) -> bool:
+        """Whether a body that begins so is a stream of such events, whatever its type says."""
+        ...
+
 
 class Lines:
     r"""Newline-delimited JSON (Ollama).
@@ -98,18 +140,20 @@ class Lines:
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = Rest(b"\n")
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take the next bytes and return the lines that are now whole."""
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        _refuse_huge(self._rest)
-        return [line for line in lines if line.strip()]
+        return [line for line in self._rest.split(chunk) if line.strip()]
 
     def flush(self) -> list[bytes]:
         """Return the last line, if it lacks its newline."""
-        rest, self._rest = self._rest, b""
+        rest = self._rest.take()
         return [rest] if rest.strip() else []
+
+    def fits(self, begin: bytes) -> bool:  # noqa: ARG002 - an answer in one piece is one line
+        """Say yes: an answer in one piece has the shape of a last line."""
+        return True
 
 
 class ServerEvents:
@@ -126,41 +170,77 @@ class ServerEvents:
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = Rest(b"\n\n")
+        self._after_cr = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take the next bytes and return the data of the events that are now whole."""
-        buffer = self._rest + chunk if self._rest else chunk
-        held = b""
-        if b"\r" in buffer:
-            if buffer.endswith(b"\r"):  # its newline may come in the next chunk
-                buffer, held = buffer[:-1], b"\r"
-            buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *blocks, rest = buffer.split(b"\n\n")
-        self._rest = rest + held
-        _refuse_huge(self._rest)
-        return [data for block in blocks if (data := _data(block))]
+        if self._after_cr:  # a newline that belongs to a CR which has counted already
+            chunk = chunk.removeprefix(b"\n")
+            self._after_cr = not chunk
+        if b"\r" in chunk:
+            self._after_cr = chunk.endswith(b"\r")
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return [data for block in self._rest.split(chunk) if (data := _data(block))]
 
     def flush(self) -> list[bytes]:
         """Return the data of an event that lacks its blank line."""
-        rest, self._rest = self._rest, b""
-        data = _data(rest.replace(b"\r", b"\n"))
+        data = _data(self._rest.take())
         return [data] if data else []
+
+    def fits(self, begin: bytes) -> bool:
+        """Say no where a JSON document begins: no field of an event does."""
+        return begin[:1] not in {b"{", b"["}
+
+
+class Rest:
+    """What came after the last mark; no byte is looked at twice, however long the mark stays away.
+
+    Parameters
+    ----------
+    mark
+        What ends a piece.
+    """
+
+    def __init__(self, mark: bytes) -> None:
+        self._mark = mark
+        self._held = bytearray()
+
+    def split(self, chunk: bytes) -> list[bytes]:
+        """Take the next bytes and return the pieces that are now whole."""
+        held = self._held
+        if not held:
+            *pieces, rest = chunk.split(self._mark)
+        else:
+            begin = max(0, len(held) - len(self._mark) + 1)
+            held += chunk
+            if held.find(self._mark, begin) < 0:
+                _refuse_huge(len(held))
+                return []
+            *pieces, rest = self.take().split(self._mark)
+        self._held += rest
+        _refuse_huge(len(rest))
+        return pieces
+
+    def take(self) -> bytes:
+        """Return what is held and hold nothing."""
+        held, self._held = bytes(self._held), bytearray()
+        return held
 
 
 def _data(block: bytes) -> bytes:
     if block.startswith(b"data: ") and b"\n" not in block:
         return block[6:]
-    fields = (line.partition(b":") for line in block.removeprefix(b"\xef\xbb\xbf").split(b"\n"))
+    fields = (line.partition(b":") for line in block.split(b"\n"))
     return b"\n".join(value.removeprefix(b" ") for name, _, value in fields if name == b"data")
 
 
-def _refuse_huge(rest: bytes) -> None:
-    if len(rest) > MAX_EVENT_BYTES:
+def _refuse_huge(length: int) -> None:
+    if length > MAX_EVENT_BYTES:
         raise ValueError(f"an event of more than {MAX_EVENT_BYTES} bytes")
 
 
-def parse(data: bytes) -> Json:
+def parse(data: bytes | bytearray) -> Json:
     """Parse one JSON object; `ValueError` for anything else, broken UTF-8 included."""
     value = json.loads(data.decode())
     if not isinstance(value, dict):
@@ -193,7 +273,7 @@ def word(value: object) -> str | None:
     >>> word("m-1"), word(["m-1"]), word(7)
     ('m-1', None, None)
     """
-    return value if isinstance(value, str) else None
+    return value[:MOST_WORD] if isinstance(value, str) else None
 
 
 class Reading:
@@ -222,6 +302,8 @@ class Reading:
         """The model called a tool: an answer may be empty then."""
         self.begun = False
         """Text has been handed out."""
+        self.length = 0
+        """Characters that have come."""
         self._told = self.usage
         self._high = ""
 
@@ -239,9 +321,12 @@ class Reading:
 
     def stop(self, reason: object) -> None:
         """Note the stop event and its reason, in the vendor's word."""
+        known = word(reason)
+        if known and known.lower() in FAULTS:
+            raise self.broken(f"it stopped by {known!r}")
         self.stopped = True
-        if isinstance(reason, str):
-            self.stop_reason = reason
+        self.stop_reason = known or self.stop_reason
+        self.refused = self.refused or (known or "").lower() in FILTERS
 
     def text(self) -> str:
         """Return the text that came since the last call, and mark that it is handed out."""
@@ -251,6 +336,9 @@ class Reading:
         if not text.isascii():
             text = self._mended(text)
         self.begun = self.begun or bool(text)
+        self.length += len(text)
+        if self.length > MAX_TEXT:
+            raise self.broken(f"more than {MAX_TEXT} characters")
         return text
 
     def _mended(self, text: str) -> str:
@@ -318,7 +406,8 @@ async def read(
     reading, frames
         How this wire's events are taken and cut out of the bytes.
     whole
-        Whether the answer comes in one piece instead of in events.
+        Whether the answer comes in one piece instead of in events. Where its first byte says so,
+        it is read as one all the same: content types are often wrong.
 
     Raises
     ------
@@ -329,41 +418,70 @@ async def read(
     ContentFiltered
         For a refusal, whenever it comes.
     """
-    if whole:
-        _take_whole(reading, await response.aread())
-    else:
-        chunks = response.aiter_bytes()
-        try:
-            async for chunk in chunks:
+    async with contextlib.aclosing(response.aiter_bytes()) as chunks:
+        chunk: bytes | None = await _begin(chunks, reading)
+        if whole or (chunk and not frames.fits(chunk)):
+            _take_whole(reading, await _body(chunks, reading, bytearray(chunk or b"")))
+        else:
+            while chunk:
                 _take(reading, frames.feed, chunk)
                 for event in reading.news():
                     yield event
                 if reading.stopped:
-                    await _linger(chunks, reading, frames)
                     break
-            else:
+                chunk = await anext(chunks, None)
+            if not reading.stopped:
                 _take_end(reading, frames)
-        finally:
-            await chunks.aclose()
+        await _linger(chunks, reading, frames)
     for event in reading.last_words():
         yield event
 
 
-def is_json(response: httpx2.Response) -> bool:
-    """Whether the response says that its body is one JSON document."""
-    return _media_type(response) == "application/json"
+async def _begin(chunks: AsyncGenerator[bytes, None], reading: Reading) -> bytes:
+    """Return the first bytes that say something; blank lines and byte order marks do not."""
+    begin, skipped = b"", 0
+    async for chunk in chunks:
+        begin += chunk
+        skipped += len(chunk)
+        if skipped > MAX_BODY_BYTES:
+            raise reading.broken("nothing but white space")
+        begin = (begin[3:] if begin.startswith(BOM) else begin).lstrip()
+        if begin and not BOM.startswith(begin):
+            break
+    if begin.startswith(b"<"):
+        raise reading.broken("a page of HTML")
+    return begin
 
 
-def is_event_stream(response: httpx2.Response) -> bool:
-    """Whether the response says that its body is a stream of server-sent events."""
-    return _media_type(response) == "text/event-stream"
+async def _body(
+    chunks: AsyncGenerator[bytes, None], reading: Reading, data: bytearray
+) -> bytes | bytearray:
+    """Return the body; a document that is whole needs no end, should the socket stay open."""
+    looked = 0
+    while not (_may_end(data) and len(data) >= 2 * looked and _is_document(data)):
+        looked = len(data) if _may_end(data) else looked
+        chunk = await anext(chunks, None)
+        if chunk is None:
+            break
+        data += chunk
+        if len(data) > MAX_BODY_BYTES:
+            raise reading.broken(f"more than {MAX_BODY_BYTES} bytes")
+    return data
 
 
-def _media_type(response: httpx2.Response) -> str:
-    return response.headers.get("content-type", "").partition(";")[0].strip().lower()
+def _may_end(data: bytearray) -> bool:
+    return data[-8:].rstrip().endswith(b"}")
 
 
-def _take_whole(reading: Reading, data: bytes) -> None:
+def _is_document(data: bytearray) -> bool:
+    try:
+        parse(data)
+    except WRONG_SHAPE:
+        return False
+    return True
+
+
+def _take_whole(reading: Reading, data: bytes | bytearray) -> None:
     try:
         body = parse(data)
         if body.get("error"):
@@ -380,8 +498,13 @@ def _take(reading: Reading, cut: Callable[[bytes], Iterable[bytes]], chunk: byte
             reading.take_data(data)
             if reading.complete:
                 return
-    except WRONG_SHAPE as error:
-        raise reading.broken(f"a malformed chunk: {_glimpse(reading, chunk)}") from error
+    except (*WRONG_SHAPE, MultimodelError) as error:
+        if reading.stopped:  # the answer is whole: nothing after it can harm it
+            reading.complete = True
+        elif isinstance(error, MultimodelError):
+            raise
+        else:
+            raise reading.broken(f"a malformed chunk: {_glimpse(reading, chunk)}") from error
 
 
 def _take_end(reading: Reading, frames: Frames) -> None:
@@ -406,7 +529,7 @@ async def _linger(chunks: AsyncGenerator[bytes, None], reading: Reading, frames:
                 continue
 
 
-def _glimpse(reading: Reading, data: bytes) -> str:
+def _glimpse(reading: Reading, data: bytes | bytearray) -> str:
     """Show how something that is no answer begins."""
     begin = data[:60].decode("utf-8", "replace")
     return repr(reading.place.scrub(begin)) if begin.strip() else "nothing"
