@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from multimodel_magic.experiments import strength
+from multimodel_magic.experiments.agreement import Agreement
 from multimodel_magic.experiments.position import PositionBias, position_bias
-from multimodel_magic.experiments.votes import Vote
+from multimodel_magic.experiments.votes import EVERYBODY, Vote
 from multimodel_magic.metrics.numbers import wilson
 
 if TYPE_CHECKING:
@@ -95,8 +96,11 @@ class Ratings:
     position: PositionBias
     notes: tuple[str, ...]
     """What the ratings do not say, in plain lines."""
-    who: str = "people"
+    judge: str | None = None
+    """Whose votes count: people's (None), this judge model's, or `all`."""
     by: str = "name"
+    agreement: Agreement | None = None
+    """Of a judge with people."""
 
     @property
     def n(self) -> int:
@@ -108,14 +112,26 @@ class Ratings:
         """How many votes of which kind, and whose, in a line."""
         swapped = f" ({self.inconsistent} {INCONSISTENT})" if self.inconsistent else ""
         kinds = f"{self.prefer} prefer one, {self.tie} tie{swapped}, {self.bad} all bad"
-        return f"{self.n} votes of {self.who}: {kinds}"
+        known: Mapping[str | None, str] = {None: "people", EVERYBODY: "people and judges"}
+        return f"{self.n} votes of {known.get(self.judge, f'judge {self.judge}')}: {kinds}"
+
+    @property
+    def places(self) -> str:
+        """What is known of the places' influence, in a line: people's, or the judge's."""
+        if self.judge in (None, EVERYBODY):
+            return str(self.position)
+        return (
+            f"position: asked in both orders, {self.inconsistent} of {self.n} verdicts changed "
+            "with the order and count as ties"
+        )
 
     def __str__(self) -> str:
         rows = (
             f"  {one.name}: {_shown(one)}, won {one.wins:g} of {one.pairs} pairs, n {one.n}"
             for one in self.contestants
         )
-        return "\n".join([self.said, *rows, *self.notes, str(self.position)])
+        agreed = [str(self.agreement)] if self.agreement is not None else []
+        return "\n".join([self.said, *rows, *self.notes, self.places, *agreed])
 
     def frame(self) -> pd.DataFrame:
         """Return a DataFrame with a row a contestant, in order.
@@ -160,7 +176,7 @@ def ratings(
     votes: Iterable[Vote],
     *,
     answered_by: Mapping[str, str] | None = None,
-    who: str = "people",
+    judge: str | None = None,
     broken: int = 0,
     seed: int = 0,
 ) -> Ratings:
@@ -174,7 +190,7 @@ def ratings(
         Where contestants are to be the models that really answered: their names by request id. A
         request that nobody answered takes no part then; two answers of one model order nothing.
         None: contestants are what the user named.
-    who
+    judge
         Whose votes they are, for the report.
     broken
         How many votes could not be read, for the report.
@@ -199,9 +215,9 @@ def ratings(
         kinds["tie"],
         kinds["bad"],
         sum((vote.why or "").startswith(INCONSISTENT) for vote in votes),
-        position_bias(votes),
+        position_bias(vote for vote in votes if vote.judge is None),
         notes + ((f"{broken} votes of the ledger could not be read",) if broken else ()),
-        who,
+        judge,
         "name" if answered_by is None else "model",
     )
 

@@ -12,10 +12,13 @@ from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.ledger import VoteRow
 from multimodel_magic.types import Response, new_ulid
 
-__all__ = ["WORDS", "Compared", "Vote", "row_of", "vote_in", "vote_on", "votes_in"]
+__all__ = ["EVERYBODY", "WORDS", "Compared", "Vote", "row_of", "vote_in", "vote_on", "votes_in"]
 
 WORDS = ("left", "right", "tie", "bad")
 """What can be said of a comparison; else a place from 1, or a name."""
+
+EVERYBODY = "all"
+"""In place of a judge: people and judge models together."""
 
 _VERDICTS = ("prefer", "tie", "bad")
 

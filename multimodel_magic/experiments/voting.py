@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from multimodel_magic import bridge
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.errors import MultimodelError, UsageError, did_you_mean
+from multimodel_magic.experiments.votes import EVERYBODY
 from multimodel_magic.ledger import Ledger
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from multimodel_magic.experiments.judge import Judgement
     from multimodel_magic.experiments.ratings import Ratings
     from multimodel_magic.experiments.votes import Compared, Vote
 
-__all__ = ["EVERYBODY", "Voting"]
-
-EVERYBODY = "all"
-"""As `judge`: people and judge models together."""
+__all__ = ["Voting"]
 
 
 class Voting:
@@ -67,6 +68,52 @@ class Voting:
         self.voted(made)
         return True
 
+    async def ajudge(
+        self,
+        comparison: Compared | None = None,
+        *,
+        model: str = "strong",
+        rubric: str | None = None,
+        max_tokens: int = 1_000,
+        timeout_s: float | None = None,
+    ) -> Judgement:
+        """Have a model prefer one of a comparison's answers, twice, the second time reversed.
+
+        Its vote is kept as the judge's own, apart from people's: `ratings(judge=...)`.
+
+        Parameters
+        ----------
+        comparison
+            What is judged; by default this session's last one.
+        model
+            Who judges: a model, alias or role; better none of the contestants.
+        rubric
+            What makes an answer better, in plain words.
+        max_tokens, timeout_s
+            Of each of the two requests; both are in the ledger, labelled `judges: COMPARISON`.
+
+        Raises
+        ------
+        UsageError
+            Where there is nothing to prefer.
+        MalformedAnswer
+            Where the judge gives no verdict.
+        """
+        from multimodel_magic.experiments import judge as judging
+
+        judgement = await judging.judge(
+            self.client,
+            comparison or self.compared(),
+            model=model,
+            rubric=rubric or judging.RUBRIC,
+            max_tokens=max_tokens,
+            timeout_s=timeout_s,
+        )
+        self.vote(judgement.vote)
+        return judgement
+
+    judge = bridge.blocking(ajudge)
+
     def compared(self) -> Compared:
         """Return this session's last comparison.
 
@@ -110,6 +157,7 @@ class Voting:
         UsageError
             For a judge that has not voted, with those that have, and another `by`.
         """
+        from multimodel_magic.experiments.agreement import agreement
         from multimodel_magic.experiments.ratings import ratings
         from multimodel_magic.experiments.votes import votes_in
 
@@ -117,23 +165,23 @@ class Voting:
             raise UsageError(f"ratings by {by!r}: say 'name' or 'model'")
         rows = self.ledger.votes(session=None if everything else self.id)
         votes, broken = votes_in(rows)
-        who, chosen = self._of(votes, judge)
+        judge = judge if judge in (None, EVERYBODY) else self._judge_in(votes, str(judge))
+        chosen = [vote for vote in votes if judge in (vote.judge, EVERYBODY)]
         ids = {request_id for vote in chosen for request_id in vote.request_ids}
         names = self.ledger.answered_by(ids) if by == "model" else None
-        return ratings(chosen, answered_by=names, who=who, broken=broken)
+        rated = ratings(chosen, answered_by=names, judge=judge, broken=broken)
+        if judge in (None, EVERYBODY):
+            return rated
+        return replace(rated, agreement=agreement(votes, judge))
 
-    def _of(self, votes: Sequence[Vote], judge: str | None) -> tuple[str, list[Vote]]:
-        """Return whose votes count, in words, and the votes."""
-        if judge is None:
-            return "people", [vote for vote in votes if vote.judge is None]
-        if judge == EVERYBODY:
-            return "people and judges", list(votes)
+    def _judge_in(self, votes: Sequence[Vote], judge: str) -> str:
+        """Return the full name of a judge that has voted."""
         judges = sorted({vote.judge for vote in votes if vote.judge is not None})
         name = judge if judge in judges else self._full_name(judge)
         if name not in judges:
             near = did_you_mean(judge, judges) or f"; {', '.join(judges) or 'no model'} did"
             raise UsageError(f"{judge!r} has judged nothing here{near}")
-        return f"judge {name}", [vote for vote in votes if vote.judge == name]
+        return name
 
     def _full_name(self, model: str) -> str:
         try:
