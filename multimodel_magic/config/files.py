@@ -15,7 +15,7 @@ from multimodel_magic.config.schema import RoutingConfig
 from multimodel_magic.config.search import NAMES
 from multimodel_magic.errors import ConfigError
 
-__all__ = ["config_hash", "load_config", "parse_config"]
+__all__ = ["config_hash", "load_config", "parse_config", "shown"]
 
 
 def load_config(path: str | Path) -> RoutingConfig:
@@ -28,11 +28,11 @@ def load_config(path: str | Path) -> RoutingConfig:
         more there are.
     """
     path = Path(path).expanduser()
-    return parse_config(_bytes(path), name=_shown(path))
+    return parse_config(_bytes(path), name=shown(path))
 
 
-def _shown(path: Path) -> str:
-    """Path as a person would type it."""
+def shown(path: Path) -> str:
+    """Write a path as a person would type it."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except (ValueError, OSError):  # elsewhere, or the current folder is gone

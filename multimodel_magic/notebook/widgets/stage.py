@@ -27,12 +27,6 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 _TWIN = "font-size:.85em;color:var(--jp-ui-font-color2,inherit)"
 # Lab marks the output of a widget that it does not find so, and no living one.
 _LOST = ".jp-OutputArea-output.jupyter-widgets"
-_CHILD = ".jp-OutputArea-child:has(.multimodel-guard)"
-_GUARD = (
-    '<span class="multimodel-guard"></span><style>.multimodel-guard::after{content:%s;'
-    f"{_TWIN}}}{_CHILD}{{display:none}}.jp-OutputArea:has(.multimodel-guard) {_LOST}"
-    f"{{display:none}}.jp-OutputArea:has({_LOST}) {_CHILD}{{display:flex}}</style>"
-)
 QUIET_S = 0.01
 """How long nothing newer may come before a change is taken up: a key repeats every 30 ms."""
 MOST_S = 0.2
@@ -54,7 +48,17 @@ def show_controls(widget: Widget, twin: str) -> None:
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     html = f'<div class="{IGNORED_BY_MATHJAX}" style="{_TWIN}">{escape(plain(twin))}</div>'
     _publish({"text/plain": plain(twin), "text/html": html, VIEW: view}, {}, new_ulid(), False)
-    _publish({"text/plain": "", "text/html": _GUARD % _css(twin)}, {}, new_ulid(), False)
+    _publish({"text/plain": "", "text/html": _guard(twin)}, {}, new_ulid(), False)
+
+
+def _guard(twin: str) -> str:
+    name = f"multimodel-guard-{new_ulid()}"
+    child = f".jp-OutputArea-child:has(.{name})"
+    return (
+        f'<span class="{name}"></span><style>.{name}::after{{content:{_css(twin)};{_TWIN}}}'
+        f"{child}{{display:none}}.jp-OutputArea:has(.{name}) {_LOST}{{display:none}}"
+        f".jp-OutputArea:has({_LOST}) {child}{{display:flex}}</style>"
+    )
 
 
 def _css(text: str) -> str:
