@@ -1,7 +1,8 @@
-"""Ledgers as files: requests, attempts and outcomes out to parquet, CSV or JSON lines, and back.
+"""Ledgers as files: requests, attempts, outcomes and votes to parquet, CSV or JSON lines, and back.
 
-`day.parquet` holds the requests; `day.attempts.parquet` and `day.outcomes.parquet` stand beside
-it, and join on `request_id`. The columns and dtypes are those of `Ledger`'s frames.
+`day.parquet` holds the requests; `day.attempts.parquet`, `day.outcomes.parquet` and
+`day.votes.parquet` stand beside it, and join on `request_id`. The columns and dtypes are those of
+`Ledger`'s frames; of votes every one is there, those that a later one replaced included.
 
 - parquet keeps every dtype (it needs pyarrow).
 - CSV: unknown is an empty cell; a text that is empty, or that a spreadsheet would take for a
@@ -27,7 +28,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_args, get_type_hints
 
 from multimodel_magic.errors import ProviderMissing, UsageError, did_you_mean
-from multimodel_magic.ledger import AttemptRow, Ledger, OutcomeRow, Recorded, RequestRow
+from multimodel_magic.ledger import (
+    AttemptRow,
+    Ledger,
+    OutcomeRow,
+    Recorded,
+    RequestRow,
+    VoteRow,
+)
 from multimodel_magic.ledger.frames import dtypes, frame
 from multimodel_magic.ledger.outcomes import as_frame
 from multimodel_magic.ledger.rows import kinds
@@ -47,10 +55,15 @@ __all__ = [
     "write",
 ]
 
-AnyRow: TypeAlias = type[RequestRow] | type[AttemptRow] | type[OutcomeRow]
-T = TypeVar("T", RequestRow, AttemptRow, OutcomeRow)
+AnyRow: TypeAlias = type[RequestRow] | type[AttemptRow] | type[OutcomeRow] | type[VoteRow]
+T = TypeVar("T", RequestRow, AttemptRow, OutcomeRow, VoteRow)
 
-_PARTS: Mapping[str, AnyRow] = {"": RequestRow, ".attempts": AttemptRow, ".outcomes": OutcomeRow}
+_PARTS: Mapping[str, AnyRow] = {
+    "": RequestRow,
+    ".attempts": AttemptRow,
+    ".outcomes": OutcomeRow,
+    ".votes": VoteRow,
+}
 """What stands between a file's stem and its ending, and the rows that it then holds."""
 
 
@@ -61,6 +74,8 @@ class Books:
     requests: pd.DataFrame
     attempts: pd.DataFrame
     outcomes: pd.DataFrame
+    votes: pd.DataFrame
+    """Every one, in the columns of `VoteRow`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +83,16 @@ class Exported:
     """What an export wrote. `str()` says it in a line."""
 
     files: tuple[Path, ...]
-    """Requests, attempts, outcomes."""
+    """Requests, attempts, outcomes, votes."""
     requests: int
     attempts: int
     outcomes: int
+    votes: int
 
     def __str__(self) -> str:
-        said = f"{self.requests:,} requests, {self.attempts:,} attempts, {self.outcomes:,} outcomes"
-        return f"{said} -> {', '.join(map(str, self.files))}"
+        calls = f"{self.requests:,} requests, {self.attempts:,} attempts"
+        said = f"{self.outcomes:,} outcomes, {self.votes:,} votes"
+        return f"{calls}, {said} -> {', '.join(map(str, self.files))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +106,13 @@ class Imported:
     attempts: int
     outcomes: int
     """New, or said later than what the ledger held."""
+    votes: int
+    """New to the ledger."""
 
     def __str__(self) -> str:
         new = f"{self.requests:,} requests with {self.attempts:,} attempts"
-        return f"{new}, {self.outcomes:,} outcomes; {self.known:,} requests were there already"
+        said = f"{self.outcomes:,} outcomes, {self.votes:,} votes"
+        return f"{new}, {said}; {self.known:,} requests were there already"
 
 
 def export(
@@ -102,14 +122,14 @@ def export(
     session: str | None = None,
     since: datetime | timedelta | None = None,
 ) -> Exported:
-    """Write a ledger's requests, attempts and outcomes into files.
+    """Write a ledger's requests, attempts, outcomes and votes into files.
 
     Parameters
     ----------
     ledger
         Is only read.
     file
-        Ends in `.parquet`, `.csv` or `.jsonl`. Takes the requests; the two other files get their
+        Ends in `.parquet`, `.csv` or `.jsonl`. Takes the requests; the other files get their
         names from it. Earlier files of these names are replaced.
     session
         Only the requests with this label `session`, and what belongs to them.
@@ -135,7 +155,20 @@ def books(
     attempts = ledger.attempts_frame(session=session, since=since)
     outcomes = ledger.outcomes_frame()
     ours = outcomes["request_id"].isin(requests["request_id"])
-    return Books(requests, attempts, outcomes[ours].reset_index(drop=True))
+    voted = _votes_on(ledger, set(requests["request_id"]), session)
+    return Books(requests, attempts, outcomes[ours].reset_index(drop=True), voted)
+
+
+def _votes_on(ledger: Ledger, request_ids: set[str], session: str | None) -> pd.DataFrame:
+    """Return the votes of a session, or on any of these requests; in any case every one of them."""
+    rows = ledger.votes(replaced=True)
+    chosen = (
+        row
+        for row in rows
+        if not request_ids.isdisjoint(json.loads(row.request_ids))
+        or (session is not None and row.session == session)
+    )
+    return frame(VoteRow, list(chosen))
 
 
 def write(source: Books, file: str | Path) -> Exported:
@@ -143,7 +176,7 @@ def write(source: Books, file: str | Path) -> Exported:
     file = Path(file).expanduser()
     how = _format_of(file)
     paths = _paths(file)
-    frames = (source.requests, source.attempts, source.outcomes)
+    frames = (source.requests, source.attempts, source.outcomes, source.votes)
     with _moved_into(paths) as beside:
         for row, path, made in zip(_PARTS.values(), beside, frames, strict=True):
             ENDINGS[how].write(path, made[list(row._fields)], row)
@@ -164,8 +197,9 @@ def read(file: str | Path) -> Books:
     frames = [
         _read(how, path, row) for path, row in zip(_paths(file), _PARTS.values(), strict=True)
     ]
-    requests, attempts, said = frames
-    found = Books(requests, attempts, as_frame({o.request_id: o for o in _rows(OutcomeRow, said)}))
+    requests, attempts, said, voted = frames
+    outcomes = as_frame({row.request_id: row for row in _rows(OutcomeRow, said)})
+    found = Books(requests, attempts, outcomes, voted)
     for name, part in (("attempts", found.attempts), ("outcomes", found.outcomes)):
         strange = int((~part["request_id"].isin(found.requests["request_id"])).sum())
         if strange:
@@ -177,7 +211,8 @@ def import_file(ledger: Ledger, file: str | Path) -> Imported:
     """Add what `export` wrote to a ledger.
 
     What the ledger holds already (the same request_id and start) stays as it is, so that a file
-    can be imported twice; of two outcomes of one request the one said later stands.
+    can be imported twice; of two outcomes of one request the one said later stands, and of two
+    votes of one person or judge on a comparison the later one counts.
 
     Raises
     ------
@@ -193,8 +228,11 @@ def import_file(ledger: Ledger, file: str | Path) -> Imported:
     new = source.requests[[key not in known for key in keys]]
     attempts = source.attempts[source.attempts["request_id"].isin(new["request_id"])]
     outcomes = _later(source.outcomes, ledger.outcomes_frame())
-    ledger.add(_recorded(new, attempts), _rows(OutcomeRow, outcomes))
-    return Imported(len(new), len(source.requests) - len(new), len(attempts), len(outcomes))
+    voted = {row.vote_id for row in ledger.votes(replaced=True)}
+    votes = [row for row in _rows(VoteRow, source.votes) if row.vote_id not in voted]
+    ledger.add(_recorded(new, attempts), _rows(OutcomeRow, outcomes), votes)
+    old = len(source.requests) - len(new)
+    return Imported(len(new), old, len(attempts), len(outcomes), len(votes))
 
 
 def _later(outcomes: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
@@ -253,6 +291,8 @@ def _read(how: str, path: Path, row: AnyRow) -> pd.DataFrame:
     try:
         made = ENDINGS[how].read(path, row)
     except FileNotFoundError as error:
+        if row is VoteRow:  # an export of an earlier version has none
+            return frame(VoteRow, [])
         raise UsageError(f"{path}: there is no such file") from error
     except (OSError, ValueError, TypeError, csv.Error) as error:
         raise UsageError(f"{path}: cannot be read: {error}") from error

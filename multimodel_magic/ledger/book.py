@@ -263,13 +263,18 @@ class Ledger:
         return outcomes.as_frame(self._said.outcomes(found or {}))
 
     def votes(
-        self, *, session: str | None = None, comparison: str | None = None
+        self, *, session: str | None = None, comparison: str | None = None, replaced: bool = False
     ) -> tuple[VoteRow, ...]:
-        """Return the votes that stand, oldest first: of each judge the last on each comparison."""
+        """Return the votes, oldest first.
+
+        Those that stand: of each judge, and of the person, the last on each comparison; with
+        `replaced` all that were ever given.
+        """
         from multimodel_magic.ledger import votes
 
         found, _ = self._ask(lambda c: votes.votes(c, session=session, comparison=comparison))
-        return self._said.votes(found or (), session=session, comparison=comparison)
+        every = self._said.votes(found or (), session=session, comparison=comparison)
+        return every if replaced else votes.standing(every)
 
     def votes_frame(self, session: str | None = None) -> pd.DataFrame:
         """Return the votes that stand, oldest first, one a row.

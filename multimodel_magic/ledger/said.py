@@ -61,12 +61,11 @@ class Said:
     def votes(
         self, written: Iterable[VoteRow], *, session: str | None, comparison: str | None
     ) -> tuple[VoteRow, ...]:
-        """Return the votes that stand, of a session or on a comparison, oldest first."""
-        from multimodel_magic.ledger.votes import standing
-
+        """Return every vote of a session or on a comparison, oldest first."""
         ours = [
             row
             for row in self._votes.values()
             if session in (None, row.session) and comparison in (None, row.comparison)
         ]
-        return tuple(standing([*written, *ours]))
+        inorder = sorted([*written, *ours], key=lambda row: (row.recorded_at, row.vote_id))
+        return tuple({row.vote_id: row for row in inorder}.values())

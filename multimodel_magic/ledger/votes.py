@@ -57,10 +57,12 @@ def votes(
     return [VoteRow._make(row) for row in connection.execute(ordered)]
 
 
-def standing(rows: Iterable[VoteRow]) -> list[VoteRow]:
+def standing(inorder: Iterable[VoteRow]) -> tuple[VoteRow, ...]:
     """Return the last vote of each judge, and of the person, on each comparison."""
-    inorder = sorted(rows, key=lambda row: (row.recorded_at, row.vote_id))
-    return list({(row.comparison, row.judge): row for row in inorder}.values())
+    rows = list(inorder)
+    last = {(row.comparison, row.judge): row.vote_id for row in rows}
+    stand = set(last.values())
+    return tuple(row for row in rows if row.vote_id in stand)
 
 
 def answered_by(connection: Connection, request_ids: Iterable[str]) -> dict[str, str]:
