@@ -73,9 +73,8 @@ def _texts(prompts: str | Iterable[str]) -> Sequence[str]:
     texts = [prompts] if isinstance(prompts, str) else list(prompts)
     if not texts:
         raise UsageError("there is no prompt to compare by")
-    wrong = next((text for text in texts if not isinstance(text, str) or not text.strip()), None)
-    if wrong is not None:
-        raise UsageError(f"a prompt is {'empty' if wrong == '' else repr(wrong)[:60]}: give text")
+    if wrong := [text for text in texts if not isinstance(text, str) or not text.strip()]:
+        raise UsageError(f"a prompt is {wrong[0]!r:.60}: give text")
     return texts
 
 

@@ -31,6 +31,8 @@ _FENCE = re.compile(
 )
 # A line end in a list or a heading ends a sentence too; `3.14` and `e.g. this` do not.
 _END = re.compile(r"(?<=[.!?…])[\"')\]*_]*\s+(?=[^a-z\s])|\n\s*\n|\n(?=\s*(?:[-*+#>|]|\d+[.)]\s))")
+_HEADING = re.compile(r"^([ ]{0,3}#{1,6}[ \t].*)$", re.MULTILINE)
+_COUNTER = re.compile(r"^([ \t>]*)\d{1,9}[.)](?=\s)", re.MULTILINE)
 _MARKUP = re.compile(r"^[\s>#|]*(?:[-*+]\s+|\d+[.)]\s+)?|[*_`~|]+")
 _MINUS = "\u2212"
 _NUMBER = re.compile(
@@ -141,7 +143,7 @@ def sentences(answer: str) -> list[str]:
     >>> sentences("Pi is 3.14. Really?\n- one\n- two")
     ['Pi is 3.14.', 'Really?', 'one', 'two']
     """
-    pieces = _END.split(_FENCE.sub("\n\n", answer))
+    pieces = _END.split(_HEADING.sub(r"\1\n\n", _prose(answer)))
     cleaned = (" ".join(_MARKUP.sub("", piece).split()) for piece in pieces)
     return [piece for piece in cleaned if _WORD.search(piece)][:MOST_SENTENCES]
 
@@ -155,7 +157,7 @@ def numbers(answer: str) -> list[str]:
     ['1,000', '12%', '12']
     """
     found: dict[str, str] = {}
-    for written in _NUMBER.findall(_FENCE.sub("\n\n", answer)):
+    for written in _NUMBER.findall(_prose(answer)):
         found.setdefault(_value(written), written)
     return list(found.values())
 
@@ -169,6 +171,11 @@ def blocks(answer: str) -> list[str]:
     ['select 1\n']
     """
     return [match["code"] for match in _FENCE.finditer(answer)]
+
+
+def _prose(answer: str) -> str:
+    """Return an answer without its code, and its lists without the numbers of their items."""
+    return _COUNTER.sub(r"\1-", _FENCE.sub("\n\n", answer))
 
 
 # --- rows

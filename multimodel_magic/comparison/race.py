@@ -137,6 +137,8 @@ class Race:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         """By place; only the race's own loop touches it."""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._unwanted: set[int] = set()
+        """Who was stopped before the race began."""
 
     @property
     def comparison(self) -> Comparison:
@@ -163,6 +165,8 @@ class Race:
         self._loop = asyncio.get_running_loop()
         for place in range(len(self._requests)):
             self._begin(place)
+        for place in tuple(self._unwanted):
+            self._soon(partial(self._cancel, place))
         try:
             while running := [task for task in self._tasks.values() if not task.done()]:
                 await asyncio.wait(running)
@@ -172,6 +176,8 @@ class Race:
 
     def stop(self, place: int) -> None:
         """Stop one contestant, and keep what came; from any thread. Ended ones stay as they are."""
+        if self._loop is None:
+            self._unwanted.add(place)
         self._soon(partial(self._cancel, place))
 
     def retry(self, place: int) -> None:

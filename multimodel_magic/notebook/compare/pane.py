@@ -37,7 +37,7 @@ MARKS: Final[dict[State, str]] = {
 """Every state as a sign and a word: colour says nothing that these do not."""
 
 _MARKDOWN = frozenset({"auto", "markdown"})
-_HELD_BACK = "who, how fast and for how much is told after the vote"
+_HELD_BACK = "the receipt follows your vote"
 
 
 @dataclass(frozen=True, slots=True)
