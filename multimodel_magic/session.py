@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from multimodel_magic import bridge, plugins, pricing
 from multimodel_magic.client import UnifiedLLMClient
-from multimodel_magic.client.cache import Cache, Mode, mode_named
+from multimodel_magic.client.cache import Mode
 from multimodel_magic.comparison.comparing import Comparing
 from multimodel_magic.config import find_config
 from multimodel_magic.errors import ConfigError
 from multimodel_magic.experiments.voting import Voting
 from multimodel_magic.ledger import Ledger
-from multimodel_magic.ledger.answers import MOST_BYTES, LedgerAnswers
+from multimodel_magic.ledger.keeping import Keeping
 from multimodel_magic.limits import Patience
+from multimodel_magic.replay.rebuild import notes_of
+from multimodel_magic.replay.replaying import Replaying
 from multimodel_magic.types import (
     MAIN_THREAD,
     Message,
@@ -36,7 +38,8 @@ from multimodel_magic.types import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from multimodel_magic.config import CacheSettings, RoutingConfig
+    from multimodel_magic.catalogue import Catalogue
+    from multimodel_magic.config import RoutingConfig
     from multimodel_magic.exchange import Exported
     from multimodel_magic.experiments import Results
     from multimodel_magic.metrics import Summary
@@ -80,7 +83,7 @@ class _Late(Mapping[str, Strategy]):
         return len(self._mapping)
 
 
-class Session(Comparing, Voting):
+class Session(Comparing, Voting, Keeping, Replaying):
     """Ask models from Python, with the same client, ledger and history as the magics.
 
     `from multimodel_magic import llm` gives the kernel's own session.
@@ -118,9 +121,6 @@ class Session(Comparing, Voting):
         self.ledger = ledger if ledger is not None else Ledger()
         self.client = client or UnifiedLLMClient()
         self.client.ledger = self
-        self.answers = LedgerAnswers(lambda: self.ledger)
-        kept = self.client.cache or Cache(self.answers)
-        self.client.cache = replace(kept, answers=self.answers) if _is_ours(kept) else kept
         self.history: deque[Response] = deque(maxlen=HISTORY_KEPT)
         self.threads: dict[str, tuple[Message, ...]] = {}
         self.watchers: list[Callable[[Response], None]] = []
@@ -137,8 +137,7 @@ class Session(Comparing, Voting):
         self._own_strategies = dict(before.strategies)
         self._catalogue = before.catalogue
         self._aliases: Mapping[str, str] = {}
-        self._unconfigured_mode = kept.mode
-        self.cache_mode = cache
+        self.keep_answers(cache)
         self._name_strategies()
 
     def __repr__(self) -> str:
@@ -274,27 +273,11 @@ class Session(Comparing, Voting):
             digest = config_hash(config)
             self.client.providers.update(_servers(config))
         self.config, self._config_hash = config, digest
-        self._use_cache(None if config is None else config.cache)
+        self.use_cache(None if config is None else config.cache)
         self.client.strategy, self._catalogue = strategy, catalogue
         self.client.patience, self.client.price = patience, price
         self.alias(self._aliases)
         self._name_strategies()
-
-    @property
-    def cache_mode(self) -> Mode | None:
-        """Whether answers of before are given again; None: as the configuration says."""
-        return self._cache_mode
-
-    @cache_mode.setter
-    def cache_mode(self, mode: str | None) -> None:
-        self._cache_mode = None if mode is None else mode_named(mode)
-        self._use_cache(None if self.config is None else self.config.cache)
-
-    def _use_cache(self, said: CacheSettings | None) -> None:
-        self.answers.most_bytes = MOST_BYTES if said is None else round(said.max_mb * 2**20)
-        if self.client.cache is not None:
-            configured = self._unconfigured_mode if said is None else said.mode
-            self.client.cache.mode = self._cache_mode or configured
 
     def alias(self, aliases: Mapping[str, str]) -> None:
         """Take these names of the user's own instead of those given before; a file's stay."""
@@ -401,7 +384,11 @@ class Session(Comparing, Voting):
 
     def _labelled(self, response: Response) -> Response:
         ours = {"session": self.id} | ({"config": self._config_hash} if self.config else {})
-        return response.labelled({**ours, **response.request.labels})
+        notes = notes_of(response.request)
+        return response.labelled({**ours, **notes, **response.request.labels})
+
+    def _base_catalogue(self) -> Catalogue:
+        return self._unconfigured[1].with_aliases(self._aliases)
 
     @property
     def last(self) -> Response | None:
@@ -447,11 +434,6 @@ class Session(Comparing, Voting):
         from multimodel_magic import metrics
 
         return metrics.overall(self.df, self.attempts)
-
-
-def _is_ours(cache: Cache) -> bool:
-    """Whether a client keeps its answers beside a session's ledger, not in a place of its own."""
-    return isinstance(cache.answers, LedgerAnswers)
 
 
 def _servers(config: RoutingConfig) -> dict[str, Provider]:
