@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from multimodel_magic import routing
 from multimodel_magic.config import RoutingConfig, find_config, load_config
 from multimodel_magic.errors import UsageError
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.session import Session
 
+if TYPE_CHECKING:
+    from multimodel_magic.notebook.widgets.config_editor import ConfigEditor
+
 __all__ = ["checked", "configuration"]
 
 NONE = "none"
 
 
-def configuration(session: Session, arguments: str) -> Report:
-    """Do what `%llm config ARGUMENTS` asks: `show` (or nothing), `check [FILE]`, `use FILE|none`.
+def configuration(session: Session, arguments: str) -> Report | ConfigEditor:
+    """Do what `%llm config ARGUMENTS` asks: `show`, `check [FILE]`, `use FILE|none`, `edit [FILE]`.
 
     Raises
     ------
@@ -29,6 +34,10 @@ def configuration(session: Session, arguments: str) -> Report:
         return _shown(session)
     if word == "check":
         return _checked(session, path.strip())
+    if word == "edit":
+        from multimodel_magic.notebook.widgets.config_editor import config_widget
+
+        return config_widget(session, path.strip() or None)
     return _shown(session)
 
 

@@ -351,6 +351,18 @@ def _cache(magics: Magics, options: Options) -> object:
     return cache(magics.session, magics._settings, options.arguments)  # noqa: SLF001 - our own
 
 
+def _playground(magics: Magics, _: Options) -> object:
+    from multimodel_magic.notebook.widgets.playground import playground
+
+    return playground(magics.session)
+
+
+def _dashboard(magics: Magics, _: Options) -> object:
+    from multimodel_magic.notebook.widgets.dashboard import dashboard
+
+    return dashboard(magics.session)
+
+
 def _config(magics: Magics, options: Options) -> object:
     from multimodel_magic.notebook.configure import configuration
 
@@ -410,6 +422,8 @@ SUBCOMMANDS: dict[str, Callable[[Magics, Options], object]] = {
     "cache": _cache,
     "chaos": lambda magics, options: chaos(magics.session, options.arguments),
     "config": _config,
+    "playground": _playground,
+    "dashboard": _dashboard,
     "history": lambda magics, _: reports.history(magics.session),
     "reset": _reset,
     "doctor": lambda magics, _: reports.doctor(magics.session, magics.unusable()),

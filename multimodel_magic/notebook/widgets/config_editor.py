@@ -64,7 +64,7 @@ class ConfigEditor:
         self._changes: Latest[Form] = Latest(self._check)
 
     def __str__(self) -> str:
-        return self.place.bundle["text/plain"]
+        return str(self.place.bundle["text/plain"])
 
     def __repr__(self) -> str:
         return f"<routing form of {self.file.path}: {self.draft.state}>"
@@ -179,7 +179,8 @@ class Fields:
                 make.HBox([self.add_rule]),
                 _heading(make, "Roles: the first model that can answer"),
                 self.roles,
-                make.HBox([self.add_role, self.save, self.reload], layout=wrap),
+                make.HBox([self.add_role]),
+                make.HBox([self.save, self.reload], layout={**wrap, "margin": ".6em 0 0"}),
             ],
             layout={"max_width": "72em", "margin": "0 20px 0 0"},
         )

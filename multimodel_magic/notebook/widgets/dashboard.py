@@ -19,6 +19,7 @@ from multimodel_magic.notebook.safe_markdown import plain
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.notebook.widgets import look
 from multimodel_magic.notebook.widgets.stage import (
+    NOTHING,
     Bundle,
     Paced,
     Place,
@@ -111,10 +112,11 @@ class Dashboard:
         self.place = Place(self._bundle())
         self._painting = Paced(self._paint, EVERY_S)
         self._button: Any = None
+        self._controls: list[Place] = []
         session.watchers.append(self._told)
 
     def __str__(self) -> str:
-        return self._bundle()["text/plain"]
+        return str(self._bundle()["text/plain"])
 
     def __repr__(self) -> str:
         return f"<dashboard: {self.ended or f'{self.tally.requests} requests'}>"
@@ -126,7 +128,7 @@ class Dashboard:
         self._paint()
         self.place.show()
         if not self.ended:
-            show_controls(self.button, TWIN)
+            self._controls.append(show_controls(self.button, TWIN))
 
     @property
     def button(self) -> Any:  # noqa: ANN401 - an ipywidgets button
@@ -148,6 +150,8 @@ class Dashboard:
             self.session.watchers.remove(self._told)
         if self._button is not None:
             self._button.close()
+        for place in self._controls:
+            place.fill(NOTHING)
         self._paint()
 
     def _told(self, response: Response) -> None:
@@ -251,7 +255,7 @@ def _tables(tally: Tally, guards: Guards) -> tuple[Table, ...]:
     if tally.faults:
         rows = tuple(
             (_clock(fault.at), fault.who, f"{fault.kind}: {fault.what}")
-            for fault in reversed(tally.faults)
+            for fault in reversed(tuple(tally.faults))
         )
         tables.append(Table("Last errors", ("UTC", "model", "what"), rows))
     return tuple(tables)
@@ -263,8 +267,8 @@ def _sides(tables: Sequence[Table]) -> list[Sequence[Table]]:
 
 
 def _models(tally: Tally) -> Table:
-    most_s = max((m.latency_p50_s or 0.0 for m in tally.models.values()), default=0.0)
-    rows = tuple(_row(name, model, most_s) for name, model in tally.models.items())
+    most_s = max((m.latency_p50_s or 0.0 for m in tuple(tally.models.values())), default=0.0)
+    rows = tuple(_row(name, model, most_s) for name, model in tuple(tally.models.items()))
     columns = ("model", "answered", "first token", "latency", "cost")
     note = "medians of the latest answers; a bar is a model's latency beside the slowest's"
     nothing = "nothing was asked yet: run a %%llm cell and it shows here"

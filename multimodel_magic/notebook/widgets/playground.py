@@ -107,7 +107,7 @@ class Playground:
         bridge.background(pricing.warm)  # 0.6 s, which the first keystroke shall not pay
 
     def __str__(self) -> str:
-        return self.route.bundle["text/plain"]
+        return str(self.route.bundle["text/plain"])
 
     def __repr__(self) -> str:
         return f"<playground: {self.seen.headline}>"

@@ -14,9 +14,9 @@ from multimodel_magic.notebook import hosting
 from multimodel_magic.notebook.safe_markdown import IGNORED_BY_MATHJAX, plain
 from multimodel_magic.types import new_ulid
 
-__all__ = ["Bundle", "Latest", "Paced", "Place", "has_front_end", "show_controls"]
+__all__ = ["NOTHING", "Bundle", "Latest", "Paced", "Place", "has_front_end", "show_controls"]
 
-Bundle: TypeAlias = dict[str, str]
+Bundle: TypeAlias = dict[str, Any]
 """An output by MIME type; `text/plain` always."""
 Widget: TypeAlias = Any
 """An ipywidgets widget, which mypy sees as untyped."""
@@ -27,6 +27,8 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 _TWIN = "font-size:.85em;color:var(--jp-ui-font-color2,inherit)"
 # Lab marks the output of a widget that it does not find so, and no living one.
 _LOST = ".jp-OutputArea-output.jupyter-widgets"
+NOTHING: Bundle = {"text/plain": "", "text/html": ""}
+"""What a place holds that holds nothing."""
 QUIET_S = 0.01
 """How long nothing newer may come before a change is taken up: a key repeats every 30 ms."""
 MOST_S = 0.2
@@ -38,17 +40,24 @@ def has_front_end() -> bool:
     return hosting.host() == "kernel"
 
 
-def show_controls(widget: Widget, twin: str) -> None:
+def show_controls(widget: Widget, twin: str) -> Place:
     """Display a widget; where it cannot live (reopened, exported), `twin` stands in its place.
 
     Lab takes the twin by itself in a notebook that is not trusted. In a trusted one it says
     "Error displaying widget: model not found" instead, and a second output turns that into the
     twin: it is nothing but a style, which Lab strips where it is not needed.
+
+    Returns
+    -------
+    Place
+        Of the widget: to be emptied when it is closed, else Lab waits for it when reopened.
     """
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     html = f'<div class="{IGNORED_BY_MATHJAX}" style="{_TWIN}">{escape(plain(twin))}</div>'
-    _publish({"text/plain": plain(twin), "text/html": html, VIEW: view}, {}, new_ulid(), False)
+    place = Place({"text/plain": plain(twin), "text/html": html, VIEW: view})
+    place.show()
     _publish({"text/plain": "", "text/html": _guard(twin)}, {}, new_ulid(), False)
+    return place
 
 
 def _guard(twin: str) -> str:
