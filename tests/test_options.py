@@ -209,7 +209,7 @@ def test_a_request_holds_what_was_said():
         ("LAST", "no use of the subcommand 'last' (no arguments); as a prompt: %llm -- LAST"),
         ("Why 2", "no use of the subcommand 'why'"),
         ("models fast", "no use of the subcommand 'models' (no arguments)"),
-        ("config chek x.yml", "no use of the subcommand 'config' ([check|use FILE])"),
+        ("config chek x.yml", "no use of the subcommand 'config' ([check|use|edit FILE])"),
         ("status report please", "no use of the subcommand 'status'"),
     ],
 )

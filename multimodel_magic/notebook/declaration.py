@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 LATER = frozenset(
-    ("plot", "replay", "export", "budget", "compare", "vote", "chaos")
+    ("plot", "replay", "export", "budget", "compare", "chaos")
 )  # fmt: skip
 """Words that are going to be subcommands: alone, or with one argument, they are no prompts."""
 MOST_WORDS = 3
@@ -51,6 +51,8 @@ class Subcommand:
     """How its arguments are shown in the help."""
     accepts: str = ""
     """The pattern that its arguments must match whole; otherwise the line is a prompt."""
+    words: tuple[str, ...] = ()
+    """What its first argument may be, for completion."""
 
 
 _SCOPE = r"(\s+--\w+(\s+[^\s-]\S*)?)*"
@@ -87,6 +89,19 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     ),
     "import": Subcommand("what was exported into a file, added to the ledger", "FILE", _FILE),
     "ab": Subcommand("an experiment's arms, with intervals", "[NAME]", r"|[\w.-]+"),
+    "vote": Subcommand(
+        "which answer of the last comparison is better (N: the place, from 1)",
+        "left|right|tie|bad|N",
+        r"\S+",
+        ("left", "right", "tie", "bad"),
+    ),
+    "judge": Subcommand("have a model judge the last comparison, in both orders", "[M]", r"\S*"),
+    "ratings": Subcommand(
+        "contestants rated by votes; `here`: this session's alone",
+        "[by model] [judge M|all] [here]",
+        r"(by\s+(name|model)\b)?\s*(judge\s+\S+)?\s*(here)?",
+        ("by", "judge", "here"),
+    ),
     "budget": Subcommand(
         "what may be spent, and what was", "[[SPAN] $N|off]", r"|off|(\S+\s+)?\$?[\d.]+"
     ),
@@ -95,12 +110,12 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     ),
     "chaos": Subcommand("rehearse faults", "[NAME=SPEC|off]", r"|off|[^=\s]+=\S+(\s+[^=\s]+=\S+)*"),
     "config": Subcommand(
-        "the routing configuration, shown, checked, taken into use or edited in a form",
+        "the routing configuration: shown, checked, used, edited",
         "[check|use|edit FILE]",
         r"|show|check(\s+\S.*)?|use\s+\S.*|edit(\s+\S.*)?",
     ),
-    "playground": Subcommand("a box in which a prompt's route is explained as it is typed"),
-    "dashboard": Subcommand("a card of this session that follows what its cells do"),
+    "playground": Subcommand("a box that explains a prompt as it is typed"),
+    "dashboard": Subcommand("a live card of this session"),
     "history": Subcommand("this session's requests, numbered from 1 for `why N`"),
     "reset": Subcommand("forget conversations and history; the ledger keeps its rows"),
     "doctor": Subcommand("check keys, servers and packages, and say what to do"),
