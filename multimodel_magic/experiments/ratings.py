@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["ELO", "FEW", "INCONSISTENT", "MEAN_RATING", "Rated", "Ratings", "ratings"]
+__all__ = ["ELO", "FEW", "INCONSISTENT", "LEAST", "MEAN_RATING", "Rated", "Ratings", "ratings"]
 
 ELO = 400 / math.log(10)
 """Points a unit of log-odds: on Elo's scale 400 more is ten wins to one loss."""
 
 MEAN_RATING = 1000.0
 """The mean rating of each group."""
+
+LEAST = 10
+"""Fewer comparisons within a group give no interval: samples of them hardly differ."""
 
 FEW = 20
 """Below so many comparisons a bootstrap interval is marked: its ends are guesses."""
@@ -58,7 +61,7 @@ class Rated:
     """Bradley-Terry strength; the mean of its group is 0. None: no finite estimate."""
     low: float | None
     high: float | None
-    """Its 95 % bootstrap interval, for one look."""
+    """Its 95 % bootstrap interval, for one look; None of too few comparisons."""
     bad: int
     """Comparisons it was in of which no answer was any good; they order nothing."""
 
@@ -113,7 +116,7 @@ class Ratings:
         swapped = f" ({self.inconsistent} {INCONSISTENT})" if self.inconsistent else ""
         kinds = f"{self.prefer} prefer one, {self.tie} tie{swapped}, {self.bad} all bad"
         known: Mapping[str | None, str] = {None: "people", EVERYBODY: "people and judges"}
-        return f"{self.n} votes of {known.get(self.judge, f'judge {self.judge}')}: {kinds}"
+        return f"{self.n} vote{'s'[: self.n != 1]} of {known.get(self.judge, f'judge {self.judge}')}: {kinds}"
 
     @property
     def places(self) -> str:
@@ -289,11 +292,14 @@ def _fits(patterns: NDArray[np.float64], counts: NDArray[np.int64], seed: int) -
 
     if patterns.shape[-1] == 1:
         return [(None, None, None)]
-    best = strength.strengths(np.tensordot(counts.astype(float), patterns, 1))
-    low, high = strength.intervals(patterns, counts, seed=seed)
+    best = strength.strengths(np.tensordot(counts.astype(float), patterns, 1)).tolist()
+    within = patterns.any((1, 2))
+    if counts[within].sum() < LEAST or within.sum() == 1:  # of one kind, samples are all the same
+        return [(one, None, None) for one in best]
+    low, high = strength.intervals(patterns[within], counts[within], seed=seed)
     # The samples lean a little to the middle; the estimate does not, and is within its interval.
-    low, high = np.minimum(low, best), np.maximum(high, best)
-    return [*zip(best.tolist(), low.tolist(), high.tolist(), strict=True)]
+    ends = zip(best, low.tolist(), high.tolist(), strict=True)
+    return [(one, min(lower, one), max(upper, one)) for one, lower, upper in ends]
 
 
 def _record(

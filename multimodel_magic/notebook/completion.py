@@ -151,7 +151,7 @@ def _in_options(before: str, vocabulary: Callable[[], Vocabulary], *, cell: bool
     if pending.flag:
         return _values(pending.flag, word, vocabulary)
     if pending.rest and not cell:
-        return _in_prompt(before, vocabulary) or Offer((), "", "text")
+        return _in_prompt(before, vocabulary) or _argument(words, word)
     if word.startswith("-"):
         return _fitting(_unused(words), word, "option")
     if not cell:
@@ -159,6 +159,12 @@ def _in_options(before: str, vocabulary: Callable[[], Vocabulary], *, cell: bool
         return _in_prompt(before, vocabulary) or _fitting(known, word, "subcommand")
     models = () if pending.rest else vocabulary().models
     return _fitting((*models, *([] if word else _unused(words))), word, "model")
+
+
+def _argument(words: list[str], word: str) -> Offer:
+    """Offer what may follow a subcommand; nothing in a prompt."""
+    known = SUBCOMMANDS.get(words[0]) if len(words) == 1 else None
+    return _fitting(known.words, word, "value") if known else Offer((), "", "text")
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,15 +90,15 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     "import": Subcommand("what was exported into a file, added to the ledger", "FILE", _FILE),
     "ab": Subcommand("an experiment's arms, with intervals", "[NAME]", r"|[\w.-]+"),
     "vote": Subcommand(
-        "which answer of the last comparison is better (N: the place, from 1)",
+        "the better answer of the last comparison: tie, bad, a place from 1",
         "left|right|tie|bad|N",
         r"\S+",
         ("left", "right", "tie", "bad"),
     ),
     "judge": Subcommand("have a model judge the last comparison, in both orders", "[M]", r"\S*"),
     "ratings": Subcommand(
-        "contestants rated by votes; `here`: this session's alone",
-        "[by model] [judge M|all] [here]",
+        "contestants rated by votes; judge M|all; here: of this session",
+        "[by model] [judge M]",
         r"(by\s+(name|model)\b)?\s*(judge\s+\S+)?\s*(here)?",
         ("by", "judge", "here"),
     ),

@@ -345,6 +345,13 @@ def _why(magics: Magics, options: Options) -> object:
     return reports.why(reports.nth(magics.session, number), magics.session.client.price)
 
 
+def _votes(magics: Magics, options: Options) -> object:
+    from multimodel_magic.notebook import votes
+
+    shown = {"vote": votes.vote, "judge": votes.judge, "ratings": votes.ratings}
+    return shown[options.subcommand or ""](magics.session, options.arguments)
+
+
 def _cache(magics: Magics, options: Options) -> object:
     from multimodel_magic.notebook.caching import cache
 
@@ -418,6 +425,9 @@ SUBCOMMANDS: dict[str, Callable[[Magics, Options], object]] = {
     "export": _export,
     "import": _import,
     "ab": _ab,
+    "vote": _votes,
+    "judge": _votes,
+    "ratings": _votes,
     "budget": lambda magics, options: budget(magics.session, options.arguments),
     "cache": _cache,
     "chaos": lambda magics, options: chaos(magics.session, options.arguments),
