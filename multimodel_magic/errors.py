@@ -83,6 +83,9 @@ def did_you_mean(word: str, known: Iterable[str], *, most: int = 3) -> str:
 class MultimodelError(Exception):
     """The root of the tree. In a notebook it shows as one line."""
 
+    hurried: bool = False
+    """Whether the request's own deadline is to blame and not the model's health."""
+
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
 

@@ -229,7 +229,9 @@ def in_trouble(run: Run, call: Call, error: BaseException | None) -> bool | None
         return True
     if error is None or isinstance(error, Refused):
         return False
-    if isinstance(error, TimedOut | StreamInterrupted) and run.deadline.left_s() <= 0:
+    if isinstance(error, TimedOut | StreamInterrupted) and (
+        error.hurried or run.deadline.left_s() <= 0
+    ):
         return None  # The user's own deadline may have been too short for a healthy model.
     if isinstance(error, RateLimited):
         return None if error.retry_after_s is not None else True

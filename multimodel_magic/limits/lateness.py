@@ -12,6 +12,9 @@ from multimodel_magic.types import ProviderEvent, Stopped, TextDelta
 
 __all__ = ["within"]
 
+KEPT_FOR_OTHERS = 0.1
+"""Share of the time left that a stream leaves to the others: what drips so long will not end."""
+
 
 async def within(
     events: AsyncGenerator[ProviderEvent, None],
@@ -32,8 +35,8 @@ async def within(
     who
         `provider:model`, for the errors.
     shared
-        Whether another model could still answer: silence then takes half of the time that is
-        left at most, so that the other has the other half.
+        Whether another model could still answer. A tenth of the time that is left is then kept
+        for it, and silence takes half of what is left at most.
 
     Raises
     ------
@@ -45,18 +48,22 @@ async def within(
         Where any of that happens after text had come.
     """
     started = False
+    kept = deadline.left_s() * KEPT_FOR_OTHERS if shared else 0.0
     async with aclosing(events):
         while True:
-            left = deadline.left_s()
+            left = deadline.left_s() - kept
             if left <= 0:  # a flood never waits, and what does not wait is not timed out
-                raise _late(who, 0.0, left, started=started)
+                raise _unfinished(who, kept, started=started)
             allowed = patience.stall_s if started else patience.first_token_s
-            allowed = min(allowed, left / 2) if shared else allowed
+            is_long = allowed > max(left / 2, kept)
+            allowed = max(left / 2, kept) if shared and is_long else allowed
             try:
                 async with asyncio.timeout(min(allowed, left)):
                     event = await anext(events, None)
             except TimeoutError as error:
-                raise _late(who, allowed, left, started=started) from error
+                if left <= allowed:
+                    raise _unfinished(who, kept, started=started) from error
+                raise _silent(who, allowed, started=started, hurried=shared and is_long) from error
             if event is None:
                 raise _no_answer(who, started=started)
             started = started or isinstance(event, TextDelta)
@@ -65,14 +72,22 @@ async def within(
                 return
 
 
-def _late(who: str, allowed: float, left: float, *, started: bool) -> MultimodelError:
-    if left <= allowed:
-        what = f"{who} had not finished when the request's time was up"
-        hint = "; allow more with --timeout"
-    else:
-        what = f"{who} said nothing for {allowed:.3g} s"
-        hint = ""
-    return StreamInterrupted(what + hint) if started else TimedOut(what + hint)
+def _unfinished(who: str, kept: float, *, started: bool) -> MultimodelError:
+    when = f"only {kept:.2g} s were left for another model" if kept else "the request's time was up"
+    what = f"{who} had not finished when {when}; allow more with --timeout"
+    return _late(what, started=started, hurried=True)
+
+
+def _silent(who: str, allowed: float, *, started: bool, hurried: bool) -> MultimodelError:
+    why = ", and another model can answer in the time that is left" if hurried else ""
+    what = f"{who} said nothing for {allowed:.3g} s{why}"
+    return _late(what, started=started, hurried=hurried)
+
+
+def _late(what: str, *, started: bool, hurried: bool) -> MultimodelError:
+    error = StreamInterrupted(what) if started else TimedOut(what)
+    error.hurried = hurried
+    return error
 
 
 def _no_answer(who: str, *, started: bool) -> MultimodelError:

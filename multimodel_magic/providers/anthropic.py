@@ -172,7 +172,7 @@ class Message(Reading):
         elif kind == "message_stop":
             self.stop(None)
             self.complete = True
-        elif kind == "error":
+        elif kind == "error" or event.get("error"):
             raise self.fault(event)
 
     def take_whole(self, body: Json) -> None:

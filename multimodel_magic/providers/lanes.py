@@ -19,6 +19,9 @@ __all__ = ["Lanes"]
 WIDTH = 16
 """Requests in flight that one pool is given before another is opened."""
 
+MAX_ERROR_BYTES = 256 * 1024
+"""The SDKs read the body of a failure to its end, which a server may never come to."""
+
 MOST = 64
 """Pools; beyond 1,024 requests in flight the emptiest takes more than its width."""
 
@@ -49,7 +52,7 @@ class Lanes(httpx2.AsyncBaseTransport):
         except BaseException:
             lane.busy -= 1
             raise
-        response.stream = Carried(response.stream, lane)
+        response.stream = Carried(response.stream, lane, is_error=response.status_code >= 400)  # noqa: PLR2004
         return response
 
     def _free(self) -> Lane:
@@ -73,12 +76,15 @@ class Lanes(httpx2.AsyncBaseTransport):
 class Carried(httpx2.AsyncByteStream):
     """A response's body, which leaves its lane when it is closed."""
 
-    def __init__(self, body: object, lane: Lane) -> None:
+    def __init__(self, body: object, lane: Lane, *, is_error: bool = False) -> None:
         assert isinstance(body, httpx2.AsyncByteStream)  # noqa: S101 - httpx2's own check
         self._body = body
         self._lane: Lane | None = lane
+        self._is_error = is_error
 
     def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._is_error:
+            return _beginning(self._body)
         return aiter(self._body)  # the body's own iterator: no step more for a chunk
 
     async def aclose(self) -> None:
@@ -87,3 +93,13 @@ class Carried(httpx2.AsyncByteStream):
         if lane is not None:
             lane.busy -= 1
         await self._body.aclose()
+
+
+async def _beginning(body: httpx2.AsyncByteStream) -> AsyncIterator[bytes]:
+    """Pass a body on up to `MAX_ERROR_BYTES`."""
+    length = 0
+    async for chunk in body:
+        yield chunk
+        length += len(chunk)
+        if length > MAX_ERROR_BYTES:
+            return

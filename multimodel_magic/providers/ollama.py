@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 __all__ = ["OllamaProvider"]
 
 PROBE_FRESH_S = 30.0
-PROBE_CONNECT_S = 0.3
+PROBE_S = 0.3
+PROBE_HERE_S = 2.0
+"""On this machine a port that nobody listens to says so at once: only a busy one takes its time."""
 PORT = 11434
+
+PARSING = (AttributeError, TypeError, ValueError)
+"""What the SDK raises about an error body of another shape."""
 
 TOP_LEVEL = ("think", "format", "keep_alive", "tools", "logprobs", "top_logprobs")
 """What Ollama's chat takes beside `options`; all else of a request's options belongs in there."""
@@ -100,7 +105,7 @@ class OllamaProvider(Remote):
         return super().unusable() or self._trouble
 
     async def probe(self) -> str | None:
-        """Ask whether a server answers, within 0.3 s, at most every 30 s; return why not."""
+        """Ask whether a server listens, within 0.3 s, at most every 30 s; return why not."""
         if why := super().unusable():
             return why
         now = time.monotonic()
@@ -120,7 +125,8 @@ class OllamaProvider(Remote):
         there = urlsplit(self.base_url)
         port = there.port or (443 if there.scheme == "https" else 80)
         try:
-            async with asyncio.timeout(PROBE_CONNECT_S):
+            is_here = there.hostname in {"127.0.0.1", "::1", "localhost"}
+            async with asyncio.timeout(PROBE_HERE_S if is_here else PROBE_S):
                 _, writer = await asyncio.open_connection(there.hostname, port)
         except (OSError, ValueError):  # a TimeoutError is an OSError
             at = origin(self.base_url)
@@ -150,6 +156,7 @@ class OllamaProvider(Remote):
         )
 
     async def _send(self, place: Place, request: Request) -> httpx2.Response:
+        import httpx2
         import ollama
 
         caught: list[httpx2.Response] = []
@@ -168,13 +175,13 @@ class OllamaProvider(Remote):
             if request.stream:  # the SDK sends only once it is asked for the first chunk
                 async with aclosing(answer) as chunks:
                     await anext(chunks)
-        except (ollama.ResponseError, AttributeError, TypeError, ValueError) as error:
+        except (ollama.ResponseError, httpx2.DecodingError, *PARSING) as error:
             if not caught or caught[0].is_success:
                 raise
             # The SDK's error has lost the headers, or is about a body that it cannot read.
             failed = caught[0]
-            told = fault(place, failed.status_code, failed.content, failed.headers)
-            raise told from error
+            body = None if isinstance(error, httpx2.DecodingError) else failed.content
+            raise fault(place, failed.status_code, body, failed.headers) from error
         self._trouble, self._probed_at = None, time.monotonic()
         return caught[0]
 

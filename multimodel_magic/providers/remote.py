@@ -367,6 +367,9 @@ def translated(error: Exception, place: Place) -> MultimodelError:
         body = getattr(error, "body", None)
         return fault(place, status, body, getattr(response, "headers", None))
     chain = [error, *_causes(error)]
+    for one in chain:  # the body of a failure could not be read: its status says enough
+        if (response := _failed(one)) is not None:
+            return fault(place, response.status_code, None, response.headers)
     kind, line = next(
         (kind, line)
         for types, kind, line in _meanings()
@@ -379,6 +382,12 @@ def translated(error: Exception, place: Place) -> MultimodelError:
     if kind is TimedOut:  # what the libraries say of it is how they count, not what happened
         return kind(told)
     return kind(f"{told} ({said})" if said else told)
+
+
+def _failed(error: BaseException) -> httpx2.Response | None:
+    import httpx2
+
+    return error.response if isinstance(error, httpx2.HTTPStatusError) else None
 
 
 @functools.cache
