@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 LATER = frozenset(
-    ("plot", "replay", "export", "budget", "compare", "chaos")
+    ("plot", "export", "budget", "compare", "chaos")
 )  # fmt: skip
 """Words that are going to be subcommands: alone, or with one argument, they are no prompts."""
 MOST_WORDS = 3
@@ -117,6 +117,11 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     "playground": Subcommand("a box that explains a prompt as it is typed"),
     "dashboard": Subcommand("a live card of this session"),
     "history": Subcommand("this session's requests, numbered from 1 for `why N`"),
+    "replay": Subcommand(
+        "what another strategy or configuration would have chosen, and at what cost",
+        "[STRATEGY|FILE] [--since 7d]",
+        rf"|([\w-]+|{_FILE})?" + _SCOPE,
+    ),
     "reset": Subcommand("forget conversations and history; the ledger keeps its rows"),
     "doctor": Subcommand("check keys, servers and packages, and say what to do"),
     "help": Subcommand("this page"),

@@ -15,7 +15,7 @@ from multimodel_magic.session import Session
 if TYPE_CHECKING:
     from multimodel_magic.notebook.charts import Chart
 
-__all__ = ["Scope", "export", "import_file", "plot", "scope"]
+__all__ = ["Scope", "export", "import_file", "plot", "scope", "words"]
 
 _OPTIONS = ("--all", "--session", "--since")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -60,7 +60,8 @@ def _ago(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def _words(arguments: str) -> list[str]:
+def words(arguments: str) -> list[str]:
+    """Split arguments as a shell does; `UsageError` where a quote is not closed."""
     try:
         return shlex.split(arguments)
     except ValueError as error:
@@ -75,14 +76,14 @@ def export(session: Session, arguments: str) -> exchange.Exported:
     UsageError
         As `exchange.export` and `scope` do.
     """
-    file, *rest = _words(arguments)
+    file, *rest = words(arguments)
     meant = scope(session, rest)
     return exchange.export(session.ledger, file, session=meant.session, since=meant.since)
 
 
 def import_file(session: Session, arguments: str) -> exchange.Imported:
     """Add what was exported into a file to the session's ledger."""
-    (file,) = _words(arguments)
+    (file,) = words(arguments)
     return exchange.import_file(session.ledger, file)
 
 
@@ -96,7 +97,7 @@ def plot(session: Session, arguments: str) -> Chart:
     """
     from multimodel_magic.notebook.charts import KINDS, chart
 
-    kind, *rest = _words(arguments) or [""]
+    kind, *rest = words(arguments) or [""]
     if not kind:
         raise UsageError(f"which chart? %llm plot {'|'.join(KINDS)}")
     meant = scope(session, rest)

@@ -408,6 +408,12 @@ def _import(magics: Magics, options: Options) -> None:
     print(files.import_file(magics.session, options.arguments))  # noqa: T201 - what was taken
 
 
+def _replay(magics: Magics, options: Options) -> object:
+    from multimodel_magic.notebook.replaying import Line, replay
+
+    return replay(magics.session, options.arguments, Line())
+
+
 def _reset(magics: Magics, _: Options) -> None:
     magics.session.reset()
     print("Conversations and history are forgotten; the ledger keeps its rows.")  # noqa: T201
@@ -435,6 +441,7 @@ SUBCOMMANDS: dict[str, Callable[[Magics, Options], object]] = {
     "playground": _playground,
     "dashboard": _dashboard,
     "history": lambda magics, _: reports.history(magics.session),
+    "replay": _replay,
     "reset": _reset,
     "doctor": lambda magics, _: reports.doctor(magics.session, magics.unusable()),
     "help": lambda *_: print(manual()),  # noqa: T201 - help is printed

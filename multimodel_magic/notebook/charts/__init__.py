@@ -8,6 +8,7 @@
     plot.fallbacks()                from which model to which requests went on
     plot.tokens()                   tokens by kind and model
     plot.complexity()               how complex prompts looked, with the cuts
+    plot.replay(llm.replay("cost")) what another strategy would have chosen, and what that changes
 
 `plot.of(...)` draws other requests than this session's. matplotlib is imported on first use.
 """
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["KINDS", "Chart", "Plot", "alt_text", "chart", "plot"]
+    from multimodel_magic.replay import Replay
+
+__all__ = ["KINDS", "Chart", "Plot", "alt_text", "chart", "plot", "replay_chart"]
 
 KINDS: Mapping[str, Callable[[Books, Axes], str]] = {
     "cost": money.cost,
@@ -84,12 +87,15 @@ class Plot:
         """Draw how complex the prompts looked to `--strategy complexity`, with the cuts."""
         return self._drawn("complexity", ax)
 
-    def _drawn(self, kind: str, ax: Axes | None) -> Axes:
-        if ax is None:
-            import matplotlib.pyplot as plt
+    def replay(self, found: Replay, ax: Axes | None = None) -> Axes:
+        """Draw what a replay (`llm.replay("cost")`) changes: first models, cost, latency."""
+        ax = _axes() if ax is None else ax
+        _draw(lambda axes: _replay(found, axes), ax)
+        return ax
 
-            ax = plt.figure(figsize=_SIZE_IN, layout="constrained", facecolor="none").add_subplot()
-        _draw(kind, self._books(), ax)
+    def _drawn(self, kind: str, ax: Axes | None) -> Axes:
+        ax = _axes() if ax is None else ax
+        _draw(lambda axes: KINDS[kind](self._books(), axes), ax)
         return ax
 
     def _books(self) -> Books:
@@ -103,11 +109,23 @@ plot = Plot()
 """The charts of the kernel's session."""
 
 
-def _draw(kind: str, source: Books, ax: Axes) -> str:
+def _axes() -> Axes:
+    import matplotlib.pyplot as plt
+
+    return plt.figure(figsize=_SIZE_IN, layout="constrained", facecolor="none").add_subplot()
+
+
+def _replay(found: Replay, ax: Axes) -> str:
+    from multimodel_magic.notebook.charts import replays
+
+    return replays.replay(found, ax)
+
+
+def _draw(draw: Callable[[Axes], str], ax: Axes) -> str:
     from multimodel_magic.notebook.charts.paint import in_house_style
 
     with in_house_style():
-        said = KINDS[kind](source, ax)
+        said = draw(ax)
     ax.set_label(said)
     return said
 
@@ -154,13 +172,22 @@ def chart(kind: str, source: Books) -> Chart:
     if kind not in KINDS:
         near = did_you_mean(kind, KINDS, most=1) or f" (one of {', '.join(KINDS)})"
         raise UsageError(f"there is no chart {kind!r}{near}")
+    return _picture(f"%llm plot {kind}", lambda axes: KINDS[kind](source, axes))
+
+
+def replay_chart(found: Replay) -> Chart:
+    """Draw a replay without pyplot, as `chart` does."""
+    return _picture("%llm replay", lambda axes: _replay(found, axes))
+
+
+def _picture(title: str, draw: Callable[[Axes], str]) -> Chart:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=_SIZE_IN, layout="constrained", facecolor="none")
     FigureCanvasAgg(figure)
-    said = _draw(kind, source, figure.add_subplot())
+    said = _draw(draw, figure.add_subplot())
     file = BytesIO()
-    about = {"Title": f"%llm plot {kind}", "Description": said}
+    about = {"Title": title, "Description": said}
     figure.savefig(file, format="png", dpi=_DPI, transparent=True, metadata=about)
     return Chart(said, file.getvalue(), figure)
