@@ -135,7 +135,11 @@ def test_a_spreadsheet_finds_no_formula_in_a_csv(tmp_path: Path) -> None:
     assert not [cell for cell in cells if cell.startswith(("=", "+", "@", "-", "\t", "\r"))]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.lists(st.text(st.characters(exclude_categories=("Cs",)) | st.sampled_from("'=@\r\n\""))))
 def test_any_text_survives_every_format(tmp_path: Path, texts: list[str]) -> None:
     made = ledger_of().outcomes_frame()[["request_id", "outcome", "recorded_at"]]

@@ -116,7 +116,8 @@ class Ratings:
         swapped = f" ({self.inconsistent} {INCONSISTENT})" if self.inconsistent else ""
         kinds = f"{self.prefer} prefer one, {self.tie} tie{swapped}, {self.bad} all bad"
         known: Mapping[str | None, str] = {None: "people", EVERYBODY: "people and judges"}
-        return f"{self.n} vote{'s'[: self.n != 1]} of {known.get(self.judge, f'judge {self.judge}')}: {kinds}"
+        whose = known.get(self.judge, f"judge {self.judge}")
+        return f"{self.n} vote{'s'[: self.n != 1]} of {whose}: {kinds}"
 
     @property
     def places(self) -> str:
