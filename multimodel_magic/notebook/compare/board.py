@@ -252,6 +252,7 @@ class Board:
     def _retire(self) -> None:
         if self._live is not None and self._slot is not None:
             self._slot.fill(dict(_INSTEAD))
+            self._live.layout.close()  # a model of its own, which nobody else closes
             self._live.close()
             self._live = None
 

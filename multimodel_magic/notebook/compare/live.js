@@ -17,9 +17,15 @@ const ours = node => {
 const button = (name, label, act) => {
   const node = ours(make("button", name, label));
   node.type = "button";
-  node.addEventListener("click", act);
+  node.addEventListener("click", () => { if (!isBusy(node)) act(); });
   return node;
 };
+
+// Not `disabled`: a button that is disabled while it has the focus drops it, and whoever works by
+// keyboard is lost.
+const isBusy = node => node.getAttribute("aria-disabled") === "true";
+const busy = (node, is) => is
+  ? node.setAttribute("aria-disabled", "true") : node.removeAttribute("aria-disabled");
 
 const put = (node, text) => {
   if (node.textContent !== text) node.textContent = text;
@@ -52,7 +58,7 @@ function paneView(place, send) {
   hint.setAttribute("role", "status");
   let patience = null;
   const ask = (what, node, doing) => {
-    node.disabled = true;
+    busy(node, true);
     node.textContent = doing;
     send({ do: what, place });
     clearTimeout(patience);
@@ -87,7 +93,8 @@ function paneView(place, send) {
     if (pane.run !== shown.run || pane.running !== shown.running) {
       clearTimeout(patience);
       put(hint, "");
-      stop.disabled = retry.disabled = false;
+      busy(stop, false);
+      busy(retry, false);
       put(stop, "■ Stop");
       put(retry, "↻ Retry");
     }
@@ -123,7 +130,7 @@ function voteView(send) {
   root.append(question, choices, hint, said);
   let shown = "", keys = {}, patience = null;
   const cast = choice => {
-    for (const node of choices.children) node.disabled = true;
+    for (const node of choices.children) busy(node, true);
     put(question, "Recording your vote…");
     send({ do: "vote", ...choice.vote });
     patience = setTimeout(() => { hint.textContent = BUSY; }, PATIENCE_MS);
@@ -155,7 +162,7 @@ function voteView(send) {
   const key = event => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const node = keys[event.key.toLowerCase()];
-    if (!node || node.disabled) return;
+    if (!node || node.disabled || isBusy(node)) return;
     event.preventDefault();
     event.stopPropagation();
     node.focus();
