@@ -33,6 +33,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.wire)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    passed = terminalreporter.stats.get("passed", [])
+    played = sum("test_scenarios.py::test_every_fault" in report.nodeid for report in passed)
+    if played:
+        terminalreporter.write_line(f"{played} wire cases hold: out/wire_scenarios.md")
+
+
 @dataclass
 class Answer:
     """What a provider's stream gave."""

@@ -5,15 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from tests.wire.wires import Wire
 
-__all__ = ["Raw", "listening"]
+__all__ = ["Forever", "Raw", "Step", "listening"]
 
 RESET, CLOSE, HOLD = "reset", "close", "hold"
+
+
+@dataclass(frozen=True)
+class Forever:
+    """A step that never ends: the same bytes again and again, as fast as they are taken."""
+
+    piece: bytes
+    pause_s: float = 0.0
+
+
+Step: TypeAlias = bytes | float | str | Forever
 
 
 @dataclass
@@ -21,7 +34,9 @@ class Raw:
     """A server that plays bytes, pauses (seconds), RESET, CLOSE and HOLD."""
 
     url: str = ""
-    script: list[bytes | float | str] = field(default_factory=list)
+    script: list[Step] = field(default_factory=list)
+    later: list[list[Step]] = field(default_factory=list)
+    """What is played to the requests after the first, one each; the last one stays."""
     heads: list[bytes] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -30,16 +45,31 @@ class Raw:
     keeps: bool = False
     """Whether a connection serves one request after another."""
     connections: int = 0
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    rude: bool = False
+    """Whether it answers without reading the request's body."""
 
-    def play(self, *steps: bytes | float | str) -> None:
-        self.script = list(steps)
+    @property
+    def posts(self) -> int:
+        """How many models were asked."""
+        return sum(head.startswith(b"POST ") for head in self.heads)
 
-    def stream(self, wire: Wire, *steps: bytes | float | str) -> None:
+    def then(self) -> None:
+        """What is played from now on is for the next request."""
+        self.later.append([])
+
+    def play(self, *steps: Step) -> None:
+        if self.later:
+            self.later[-1] = list(steps)
+        else:
+            self.script = list(steps)
+
+    def stream(self, wire: Wire, *steps: Step) -> None:
         """Play a body whose end is the connection's."""
         head = b"HTTP/1.1 200 OK\r\ncontent-type: " + wire.content_type
         self.play(head + b"\r\nconnection: close\r\n\r\n", *steps)
 
-    def chunked(self, wire: Wire, *steps: bytes | float | str) -> None:
+    def chunked(self, wire: Wire, *steps: Step) -> None:
         """Play a chunked body; an ending is the script's own affair."""
         head = b"HTTP/1.1 200 OK\r\ncontent-type: " + wire.content_type
         framed = [b"%x\r\n%s\r\n" % (len(s), s) if isinstance(s, bytes) else s for s in steps]
@@ -53,12 +83,17 @@ class Raw:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
         try:
             await self._one(reader, writer)
             while self.keeps:
                 await self._one(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             self.left.set()
+        except asyncio.CancelledError:  # the server closes: nobody is to hear of it
+            return
         finally:
             writer.close()
 
@@ -66,10 +101,17 @@ class Raw:
         head = await reader.readuntil(b"\r\n\r\n")
         lengths = [h for h in head.lower().split(b"\r\n") if h.startswith(b"content-length:")]
         self.heads.append(head)
-        self.bodies.append(await reader.readexactly(int(lengths[0][15:]) if lengths else 0))
+        if not self.rude:
+            self.bodies.append(await reader.readexactly(int(lengths[0][15:]) if lengths else 0))
         self.asked.set()
-        for step in self.script:
-            if isinstance(step, bytes):
+        script, self.script = self.script, self.later.pop(0) if self.later else self.script
+        for step in script:
+            if isinstance(step, Forever):
+                while True:
+                    writer.write(step.piece)
+                    await writer.drain()
+                    await asyncio.sleep(step.pause_s)
+            elif isinstance(step, bytes):
                 writer.write(step)
                 await writer.drain()
             elif isinstance(step, float):
@@ -88,9 +130,13 @@ class Raw:
 
 
 @contextlib.asynccontextmanager
-async def listening(server: Raw) -> AsyncIterator[Raw]:
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=2**22)
-    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+async def listening(server: Raw, tls: ssl.SSLContext | None = None) -> AsyncIterator[Raw]:
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=2**22, ssl=tls)
+    port = listener.sockets[0].getsockname()[1]
+    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     yield server
     listener.close()
     await listener.wait_closed()
+    for task in server.tasks:
+        task.cancel()
+    await asyncio.gather(*server.tasks, return_exceptions=True)

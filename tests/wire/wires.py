@@ -50,8 +50,13 @@ class Wire:
     def whole(self, text: str, reason: str | None = None) -> bytes:
         raise NotImplementedError
 
-    def error(self, kind: str) -> bytes:
-        return json.dumps({"error": {"type": kind, "message": "said"}}).encode()
+    def error(self, kind: str, said: str = "said") -> bytes:
+        """Return an error's body; it is one line."""
+        return json.dumps({"error": {"type": kind, "message": said}}).encode()
+
+    def event(self, data: bytes) -> bytes:
+        """Return one event of a stream that holds `data`."""
+        return b"data: " + data + b"\n\n"
 
     def answer(self, *words: str) -> list[bytes]:
         return [*self.start(), *map(self.delta, words), *self.stop()]
@@ -200,8 +205,11 @@ class Ollama(Wire):
         counts = {"prompt_eval_count": 25, "eval_count": 9}
         return self.line(text, done=True, done_reason=reason or "stop", **counts)
 
-    def error(self, kind: str) -> bytes:
-        return json.dumps({"error": "said"}).encode()
+    def error(self, kind: str, said: str = "said") -> bytes:
+        return json.dumps({"error": said}).encode()
+
+    def event(self, data: bytes) -> bytes:
+        return data + b"\n"
 
 
 WIRES: tuple[Wire, ...] = (Anthropic(), Chat(), Responses(), Ollama())
