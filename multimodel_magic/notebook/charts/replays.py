@@ -113,7 +113,7 @@ def _measure(
     ends = [was, would]
     if not math.isnan(one.low):
         low, high = was + one.low * times, was + one.high * times
-        panel.hlines([0], [low], [high], color=_WOULD, linewidth=2.2, alpha=0.55)
+        panel.hlines([0], [low], [high], color=_WOULD, linewidth=2.4, alpha=0.8)
         ends += [low, high]
     _dots(panel, [was], [0], filled=False)
     _dots(panel, [would], [0], filled=True)
