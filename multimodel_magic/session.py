@@ -298,7 +298,7 @@ class Session(Comparing, Voting, Keeping, Replaying):
     def record_outcome(
         self, request: Response | str, outcome: Mapping[str, float | None] | float
     ) -> bool:
-        """Keep what came of a request that took part in an experiment; it may come late.
+        """Keep what came of a request, in an experiment or not; it may come late.
 
         Parameters
         ----------
@@ -316,7 +316,7 @@ class Session(Comparing, Voting, Keeping, Replaying):
         Raises
         ------
         UsageError
-            For an id that took part in no experiment, and for what is no number.
+            For an id that the ledger does not know, and for what is no number.
         """
         from multimodel_magic.experiments import LedgerStore, record_outcome
 

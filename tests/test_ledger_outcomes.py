@@ -103,10 +103,14 @@ def test_outcome_said_again_is_the_same_and_a_late_one_adds(ledger: Ledger) -> N
 
 
 def test_unknown_id_is_one_line(ledger: Ledger) -> None:
+    with pytest.raises(UsageError, match="no request '01NONE' is known here"):
+        record_outcome(LedgerStore(ledger), "01NONE", 1)
+
+
+def test_outcome_of_a_request_outside_any_experiment_is_kept(ledger: Ledger) -> None:
     ledger.record(Response(Request("outside any experiment", request_id="01OUT"), "So."))
-    for request_id in ("01NONE", "01OUT"):
-        with pytest.raises(UsageError, match="took part in an experiment"):
-            record_outcome(LedgerStore(ledger), request_id, 1)
+    assert record_outcome(LedgerStore(ledger), "01OUT", 1)
+    assert list(ledger.outcomes_frame()["request_id"]) == ["01OUT"]
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_a_configuration_adds_servers_prices_and_patience_and_can_be_taken_back(
     usage, now = Usage(1_000_000, 1_000_000), datetime.now(UTC)
     assert llm.client.price("groq", "any", usage, now).cost_usd == 3
     llm("Hi", "scripted:m")
-    assert llm.df.labels.iloc[-1] == f'{{"config":"{config_hash(llm.config)}"}}'
+    assert llm.df.config.iloc[-1] == config_hash(llm.config)
     llm.use(None)
     assert llm.client.patience == before
 

@@ -62,8 +62,8 @@ class Store(Protocol):
         """Return every request that was dealt in an experiment, in any order."""
         ...
 
-    def find(self, request_id: str) -> Assigned | None:
-        """Return a request that was dealt in some experiment, or None."""
+    def outcome(self, request_id: str) -> Mapping[str, float] | None:
+        """Return what is known to have come of a request, or None for an unknown one."""
         ...
 
     def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
@@ -85,9 +85,10 @@ class ResultsStore:
         """Return every request that was dealt in an experiment."""
         return tuple(row for row in self._rows.values() if row.experiment == experiment)
 
-    def find(self, request_id: str) -> Assigned | None:
-        """Return a request that was dealt, or None."""
-        return self._rows.get(request_id)
+    def outcome(self, request_id: str) -> Mapping[str, float] | None:
+        """Return what is known to have come of a request, or None for an unknown one."""
+        row = self._rows.get(request_id)
+        return None if row is None else row.outcome
 
     def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
         """Add to the outcome of a request, name by name."""
@@ -103,7 +104,7 @@ class Book(Protocol):
         ...
 
     def dealt_request(self, request_id: str) -> tuple[RequestRow, Mapping[str, float]] | None:
-        """Return one request with its outcome, or None."""
+        """Return one request, dealt or not, with its outcome; None for an unknown one."""
         ...
 
     def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
@@ -122,10 +123,10 @@ class LedgerStore:
         found = (assigned_in(row, outcome) for row, outcome in self.book.dealt(experiment))
         return tuple(one for one in found if one is not None and one.experiment == experiment)
 
-    def find(self, request_id: str) -> Assigned | None:
-        """Return a request that was dealt, or None."""
+    def outcome(self, request_id: str) -> Mapping[str, float] | None:
+        """Return what is known to have come of a request, dealt or not; None for an unknown one."""
         found = self.book.dealt_request(request_id)
-        return None if found is None else assigned_in(*found)
+        return None if found is None else found[1]
 
     def keep_outcome(self, request_id: str, outcome: Mapping[str, float]) -> None:
         """Add to the outcome of a request, name by name."""
@@ -202,15 +203,13 @@ def record_outcome(store: Store, request_id: str, outcome: Outcome) -> bool:
     Raises
     ------
     UsageError
-        For an id that took part in no experiment, and for what is no number.
+        For an unknown id, and for what is no number.
     """
-    row = store.find(request_id)
-    if row is None:
-        raise UsageError(
-            f"no request {request_id!r} took part in an experiment here; ids are in llm.df"
-        )
+    known = store.outcome(request_id)
+    if known is None:
+        raise UsageError(f"no request {request_id!r} is known here; ids are in llm.df")
     said = _numbers(request_id, outcome)
-    if {**row.outcome, **said} == row.outcome:
+    if {**known, **said} == known:
         return False
     # What is said now and no more: another kernel may have added to the outcome in between.
     store.keep_outcome(request_id, said)
