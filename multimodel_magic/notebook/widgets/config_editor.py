@@ -12,6 +12,7 @@ from multimodel_magic.config.edits import save
 from multimodel_magic.config.search import NAMES
 from multimodel_magic.errors import ConfigError
 from multimodel_magic.notebook.widgets import draft as drafts
+from multimodel_magic.notebook.widgets.busy import busy_label
 from multimodel_magic.notebook.widgets.draft import Draft, File, drafted
 from multimodel_magic.notebook.widgets.form import TARGETS, Form, RoleRow, RuleRow
 from multimodel_magic.notebook.widgets.stage import Latest, Place, has_front_end, show_controls
@@ -181,6 +182,7 @@ class Fields:
                 self.roles,
                 make.HBox([self.add_role]),
                 make.HBox([self.save, self.reload], layout={**wrap, "margin": ".6em 0 0"}),
+                busy_label(),
             ],
             layout={"max_width": "72em", "margin": "0 20px 0 0"},
         )

@@ -18,6 +18,7 @@ from multimodel_magic.notebook.receipt import money, seconds
 from multimodel_magic.notebook.safe_markdown import plain
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.notebook.widgets import look
+from multimodel_magic.notebook.widgets.busy import busy_label
 from multimodel_magic.notebook.widgets.stage import (
     NOTHING,
     Bundle,
@@ -128,7 +129,10 @@ class Dashboard:
         self._paint()
         self.place.show()
         if not self.ended:
-            self._controls.append(show_controls(self.button, TWIN))
+            import ipywidgets as widgets
+
+            row = widgets.HBox([self.button, busy_label()], layout={"flex_flow": "row wrap"})
+            self._controls.append(show_controls(row, TWIN))
 
     @property
     def button(self) -> Any:  # noqa: ANN401 - an ipywidgets button

@@ -15,6 +15,7 @@ from multimodel_magic.notebook.options import Options, request_from
 from multimodel_magic.notebook.plan import planned
 from multimodel_magic.notebook.safe_markdown import plain
 from multimodel_magic.notebook.widgets import explanation, look
+from multimodel_magic.notebook.widgets.busy import busy_label
 from multimodel_magic.notebook.widgets.explanation import Explanation
 from multimodel_magic.notebook.widgets.stage import Bundle, Latest, Place, show_controls
 from multimodel_magic.notebook.widgets.stage import has_front_end as has_page
@@ -242,7 +243,8 @@ class Controls:
             description="Stop", disabled=True, tooltip="Stop the answer; what has come stays"
         )
         row = widgets.HBox([self.strategy, self.send, self.stop], layout={"flex_flow": "row wrap"})
-        self.box = widgets.VBox([self.prompt, row], layout={"max_width": "72em"})
+        self.busy = busy_label()
+        self.box = widgets.VBox([self.prompt, row, self.busy], layout={"max_width": "72em"})
         self._tell(owner)
 
     def _tell(self, owner: Playground) -> None:
