@@ -273,7 +273,9 @@ def _patterns(
     """Return the wins of each kind of comparison, and how many there are of it."""
     import numpy as np
 
-    kinds = Counter(ordering)
+    counted = Counter(ordering)
+    # In an order of their own: the same votes must give the same samples, however they came.
+    kinds = sorted(counted, key=lambda kind: (kind[0], kind[1] or ""))
     at = {name: place for place, name in enumerate(names)}
     patterns = np.zeros((len(kinds), len(names), len(names)))
     for pattern, (known, winner) in zip(patterns, kinds, strict=True):
@@ -281,7 +283,7 @@ def _patterns(
         won = places if winner is None else [at[winner]]
         pattern[np.ix_(won, places)] = 0.5 if winner is None else 1.0
         np.fill_diagonal(pattern, 0.0)
-    return patterns, np.array([*kinds.values()], dtype=np.int64)
+    return patterns, np.array([counted[kind] for kind in kinds], dtype=np.int64)
 
 
 _Fit: TypeAlias = "tuple[float | None, float | None, float | None]"
