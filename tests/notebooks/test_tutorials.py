@@ -48,6 +48,16 @@ PROMISED = {
         r"open for \d",
         "BudgetExceeded: the session's budget is",
     ],
+    "08_numbers": [
+        r"scripted:small +\d+ +\d+ +100%",
+        r"mostly +time lost",
+        r"routing accuracy \d+% \(",
+        r"saved about \$0\.\d+ \(\d\d%\) against all on scripted:large",
+        r"Replay of cost: \d+ of \d+ requests",
+        r"\$0 · cached",
+        r"given +1 time",
+        "week.votes.csv",
+    ],
 }
 ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|Users|mnt|opt|var)/|\b[A-Z]:\\")
 SECRET = re.compile(
