@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from multimodel_magic.ledger.database import Database
+    from multimodel_magic.ledger.mirror import Mirror
+    from multimodel_magic.metrics.tally import Totals
 
 __all__ = ["Ledger"]
 
@@ -229,9 +231,7 @@ class Ledger:
         DataFrame
             With the fields of `RequestRow` as columns; the same columns and dtypes when empty.
         """
-        from multimodel_magic.ledger.frames import frame
-
-        return frame(RequestRow, self._rows(RequestRow, session, since))
+        return self._frame(RequestRow, session, since)
 
     def attempts_frame(
         self, session: str | None = None, since: datetime | timedelta | None = None
@@ -243,9 +243,7 @@ class Ledger:
         DataFrame
             With the fields of `AttemptRow` as columns; the same columns and dtypes when empty.
         """
-        from multimodel_magic.ledger.frames import frame
-
-        return frame(AttemptRow, self._rows(AttemptRow, session, since))
+        return self._frame(AttemptRow, session, since)
 
     def outcomes_frame(self) -> pd.DataFrame:
         """Return what came of requests, in the order in which it was last said.
@@ -333,19 +331,36 @@ class Ledger:
         rows = sorted([*(found or ()), *ours], key=lambda k: k.request.started_at)
         return tuple(reversed(rows[-n:])) if n > 0 else ()
 
-    def _rows(
+    def _frame(
         self, row: type[Row], session: str | None, since: datetime | timedelta | None
-    ) -> list[Row]:
-        from multimodel_magic.ledger import queries
+    ) -> pd.DataFrame:
+        from multimodel_magic.ledger import queries, reading
 
-        start = _start_of(since)
+        start, among = _start_of(since), self._mirror
 
-        def query(connection: Connection) -> list[Row]:
-            return queries.rows(connection, row, session=session, start=start)
+        def query(connection: Connection) -> reading.Found:
+            return reading.found(connection, among(), row, session=session, start=start)
 
         found, kept = self._ask(query)
         ours = [k for k in kept if queries.is_within(k, session=session, start=start)]
-        return [*(found or ()), *(r for k in ours for r in k.of(row))]
+        return reading.framed(row, () if found is None else found, ours)
+
+    def totals(self) -> Totals:
+        """Count all requests of the ledger and their attempts: what summaries are made from.
+
+        Some milliseconds at a million requests, where `requests_frame` takes a second.
+        """
+        from multimodel_magic.ledger import reading
+        from multimodel_magic.ledger.segments import sum_of
+
+        found, kept = self._ask(lambda connection: reading.totals(connection, self._mirror()))
+        if found is not None and not kept:
+            return found
+        ours = (reading.framed(row, (), kept) for row in (RequestRow, AttemptRow))
+        return sum_of([*([found] if found else []), reading.totals_of(*ours)])
+
+    def _mirror(self) -> Mirror | None:
+        return self._opened().mirror
 
     def _ask(self, query: Callable[[Connection], T]) -> tuple[T | None, list[Recorded]]:
         """Return what the database says (None where it cannot) and what is not written yet."""

@@ -24,13 +24,17 @@ def dtypes(row: type[KeptRow]) -> dict[str, str]:
     }
 
 
-def frame(row: type[KeptRow], rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
-    """Make the frame of `rows`, which may be none."""
+def frame(
+    row: type[KeptRow], rows: Sequence[tuple[object, ...]], names: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Make the frame of `rows`, which may be none; of the columns `names` where those are all."""
     import pandas as pd
 
-    columns = list(zip(*rows, strict=True)) or [()] * len(row._fields)
-    named = zip(dtypes(row).items(), columns, strict=True)
-    return pd.DataFrame({name: _column(values, dtype) for (name, dtype), values in named})
+    wanted = row._fields if names is None else names
+    columns = list(zip(*rows, strict=True)) or [()] * len(wanted)
+    types = dtypes(row)
+    named = zip(wanted, columns, strict=True)
+    return pd.DataFrame({name: _column(values, types[name]) for name, values in named})
 
 
 def _column(values: Any, dtype: Any) -> pd.Series[Any]:  # noqa: ANN401 - pandas-stubs lists all

@@ -11,7 +11,7 @@ from multimodel_magic.ledger.rows import AttemptRow, Recorded, RequestRow, Row
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
-__all__ = ["by_id", "is_within", "newest", "rows"]
+__all__ = ["are_there", "by_id", "is_within", "newest", "rows"]
 
 _MOST_AT_ONCE = 500
 """Ids in one statement: databases bound how many parameters it may have."""
@@ -37,6 +37,18 @@ def rows(
         sa.select(*columns(connection, row)).where(*wanted).order_by(table.c.started_at, within)
     )
     return [row._make(found) for found in connection.execute(statement)]
+
+
+def are_there(connection: Connection, n: int, *, session: str | None, start: str | None) -> bool:
+    """Return whether there are `n` requests of a session from a moment on; counts no further."""
+    import sqlalchemy as sa
+
+    request = tables().request
+    wanted = [] if session is None else [request.c.session == session]
+    if start is not None:
+        wanted.append(request.c.started_at >= start)
+    counted = sa.select(sa.literal(1)).select_from(request).where(*wanted).limit(n).subquery()
+    return (connection.scalar(sa.select(sa.func.count()).select_from(counted)) or 0) >= n
 
 
 def is_within(kept: Recorded, *, session: str | None, start: str | None) -> bool:

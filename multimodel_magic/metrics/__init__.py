@@ -18,7 +18,7 @@ What counts as what, everywhere here:
 
 from __future__ import annotations
 
-from multimodel_magic.metrics.models import per_model
+from multimodel_magic.metrics.models import of_models, per_model
 from multimodel_magic.metrics.numbers import (
     RELIABLE_P95_N,
     RELIABLE_P99_N,
@@ -28,7 +28,7 @@ from multimodel_magic.metrics.numbers import (
 from multimodel_magic.metrics.quality import Accuracy, accuracy, quality
 from multimodel_magic.metrics.routing import distribution, fallback_matrix, fallbacks
 from multimodel_magic.metrics.savings import Savings, savings
-from multimodel_magic.metrics.summary import GROUPS, Summary, by, overall
+from multimodel_magic.metrics.summary import GROUPS, Summary, by, overall, summed
 
 __all__ = [
     "GROUPS",
@@ -42,10 +42,12 @@ __all__ = [
     "distribution",
     "fallback_matrix",
     "fallbacks",
+    "of_models",
     "overall",
     "per_model",
     "quality",
     "savings",
     "student_t_95",
+    "summed",
     "wilson",
 ]

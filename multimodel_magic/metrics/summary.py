@@ -16,12 +16,20 @@ from multimodel_magic.metrics.numbers import (
     ratio,
     wilson,
 )
-from multimodel_magic.metrics.tally import NOTHING, Tally, quantile_of, tallies, tally
+from multimodel_magic.metrics.tally import (
+    NOTHING,
+    Tally,
+    Totals,
+    add_up,
+    quantile_of,
+    tallies,
+    tally,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GROUPS", "Summary", "by", "overall", "summary"]
+__all__ = ["GROUPS", "Summary", "by", "overall", "summed"]
 
 GROUPS = ("strategy", "task", "user_tier", "day", "notebook", "session", "arm", "model")
 """What `by` groups requests by; `day` is the date in UTC, `model` the one that answered or was
@@ -149,6 +157,11 @@ def _times(asked: Tally) -> _Times:
         "ttft_p50_s": quantile_of(asked.ttft_s, 0.5),
         "ttft_p95_s": quantile_of(asked.ttft_s, 0.95),
     }
+
+
+def summed(totals: Totals) -> Summary:
+    """Sum up what a ledger has counted (`Ledger.totals`)."""
+    return summary(totals.requests, add_up(totals.models.values()))
 
 
 def by(group: str, requests: pd.DataFrame, attempts: pd.DataFrame | None = None) -> pd.DataFrame:

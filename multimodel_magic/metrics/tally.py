@@ -79,12 +79,6 @@ class Totals:
     requests: Tally
     models: dict[tuple[str, str], Tally]
 
-    def __add__(self, other: Totals) -> Totals:
-        names = self.models | other.models
-        models = {name: add_up(one.models.get(name, NOTHING) for one in (self, other))
-                  for name in names}  # fmt: skip
-        return Totals(self.requests + other.requests, models)
-
 
 def add_up(parts: Iterable[Tally]) -> Tally:
     """Return the tally of all parts together."""
@@ -120,32 +114,53 @@ def tally(rows: pd.DataFrame) -> Tally:
 
 
 def tallies(rows: pd.DataFrame, groups: Any) -> dict[Any, Tally]:  # noqa: ANN401 - as pandas
-    """Count each group of a frame; `groups` as for `DataFrame.groupby`, unknown ones included."""
+    """Count each group of a frame.
+
+    Parameters
+    ----------
+    groups
+        A series of names (unknown ones are a group too), or a list of columns.
+    """
+    if not len(rows):
+        return {}
     columns = _Columns(rows)
-    found = rows.groupby(groups, dropna=False, sort=False)
-    # Not `indices`: it leaves unknown groups out.
-    order, codes = _in_order(found.ngroup().to_numpy())
-    names = _names(rows, groups, order, codes)
+    named = isinstance(groups, list)
+    keys: list[pd.Series[Any]] = [rows[name] for name in groups] if named else [groups]
+    codes = _codes(keys)
+    order, bounds = _in_order(codes)
+    names = rows[groups] if named else groups
+    firsts = names.iloc[order[bounds[:-1]]]
+    found = firsts.itertuples(index=False, name=None) if named else firsts
     return {
         name: columns.tally(order[start:end])
-        for name, start, end in zip(names, codes[:-1], codes[1:], strict=True)
+        for name, start, end in zip(found, bounds[:-1], bounds[1:], strict=True)
     }
 
 
-def _in_order(codes: NDArray[Any]) -> tuple[NDArray[np.int64], list[int]]:
+def _codes(columns: list[pd.Series[Any]]) -> NDArray[np.int64]:
+    """Return the number of each row's group, from 0.
+
+    Over texts it takes a tenth of the time of `DataFrame.groupby`.
+    """
+    import numpy as np
+    import pandas as pd
+
+    codes = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        found, known = pd.factorize(column)
+        codes = codes * (len(known) + 1) + found + 1
+        codes = np.cumsum(np.bincount(codes) > 0)[codes] - 1  # without those that nobody has
+    return codes
+
+
+def _in_order(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[int]]:
     """Return the rows group by group, and where each group begins and the last one ends."""
     import numpy as np
 
-    order = np.argsort(codes.astype(np.int32), kind="stable")
-    ends = np.cumsum(np.bincount(codes)) if len(codes) else np.zeros(0, np.int64)
-    return order, [0, *ends.tolist()]
-
-
-def _names(rows: pd.DataFrame, groups: Any, order: Any, bounds: list[int]) -> list[Any]:  # noqa: ANN401
-    firsts = order[bounds[:-1]] if len(order) else order
-    if isinstance(groups, list):
-        return list(rows[groups].iloc[firsts].itertuples(index=False, name=None))
-    return list(groups.iloc[firsts])
+    counts = np.bincount(codes)
+    few = len(counts) < np.iinfo(np.int16).max  # numpy sorts these by radix
+    order = np.argsort(codes.astype(np.int16 if few else np.int64), kind="stable")
+    return order, [0, *np.cumsum(counts).tolist()]
 
 
 class _Columns:
