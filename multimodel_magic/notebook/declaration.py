@@ -118,8 +118,8 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     "dashboard": Subcommand("a live card of this session"),
     "history": Subcommand("this session's requests, numbered from 1 for `why N`"),
     "replay": Subcommand(
-        "what another strategy or configuration would have chosen, and at what cost",
-        "[STRATEGY|FILE] [--since 7d]",
+        "what another strategy would choose; --since 7d, --named, --call",
+        "[STRATEGY|FILE]",
         rf"|([\w-]+|{_FILE})?" + _SCOPE,
     ),
     "reset": Subcommand("forget conversations and history; the ledger keeps its rows"),
