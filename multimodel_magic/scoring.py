@@ -73,6 +73,8 @@ _DIGITS = b"0123456789"
 _OPERATORS = b"=<>^+\\"
 _CODE_BYTES = b"=<>{}_`#"
 _CAPITALS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# Counting in what one deletion leaves is a tenth faster on 3 kB than five passes over the text.
+_UNMARKED = bytes(set(range(256)) - set(_NOTATION + _DIGITS + _CODE_BYTES + _CAPITALS + b",;"))
 _FOREIGN_MARKS = re.compile("[\u00a1\u00ab\u00bb\u00bf\u2013\u2014\u201c-\u201e\u2026\u3001\u3002]")
 # Both begin with one character or class, which lets `re` skip through prose quickly.
 _FORMULA_MARK = re.compile(
@@ -256,42 +258,47 @@ def _measure_shape(text: str, plain: bytes, words: float, values: list[float]) -
     """Measure what is not a word: length, clauses, names, numbers, items, notation, code."""
     if words > _SHORT_WORDS:
         values[_LENGTH] = log1p((words - _SHORT_WORDS) / _LENGTH_UNIT)
-    values[_CLAUSES] = log1p(plain.count(b",") + plain.count(b";"))
-    values[_NUMBERS] = log1p(len(plain) - len(plain.translate(None, _DIGITS)))
+    marks = plain.translate(None, _UNMARKED)
+    values[_CLAUSES] = log1p(_count(marks, b",;"))
+    values[_NUMBERS] = log1p(_count(marks, _DIGITS))
     if " the " in text:  # Only English: German writes every noun with a capital.
-        written = plain if text.isascii() else text.encode(errors="replace")
-        capitals = len(written) - len(written.translate(None, _CAPITALS))
-        values[_NAMES] = log1p(max(capitals - 1, 0))
+        written = marks if text.isascii() else text.encode(errors="replace")
+        values[_NAMES] = log1p(max(_count(written, _CAPITALS) - 1, 0))
     if "\n" in text:
         values[_ITEMS] = log1p(len(_ITEM.findall(f"\n{text}")))
-    notation = len(plain) - len(plain.translate(None, _NOTATION))
-    if notation or not text.isascii():
-        _measure_notation(text, plain, notation, values)
+    share = _count(marks, _NOTATION) / (len(plain) or 1)
+    if share or not text.isascii():
+        _measure_notation(text, marks, share, values)
     if len(text) < _SUM_CHARACTERS and _SMALL_SUM.fullmatch(text):
         values[_SUM] = 1.0
 
 
-def _measure_notation(text: str, plain: bytes, notation: int, values: list[float]) -> None:
+def _count(marks: bytes, kind: bytes) -> int:
+    """Count the bytes that are of a kind."""
+    return len(marks) - len(marks.translate(None, kind))
+
+
+def _measure_notation(text: str, marks: bytes, share: float, values: list[float]) -> None:
     """Measure formulae and code, and discount the prose signals by their share.
 
     They are long and full of names and numbers without saying as much as prose does.
     """
-    prose = exp(-_NOTATION_DISCOUNT * notation / len(plain))
-    if len(plain) > len(plain.translate(None, _OPERATORS)) or not text.isascii():
+    prose = exp(-_NOTATION_DISCOUNT * share)
+    if _count(marks, _OPERATORS) or not text.isascii():
         values[_FORMULA] = 1.0 if _FORMULA_MARK.search(text) else 0.0
-    marks = _count_code_marks(text, plain)
-    if marks > 1:
-        values[_CODE] = log1p(marks)
+    code = _count_code_marks(text, marks)
+    if code > 1:
+        values[_CODE] = log1p(code)
         prose *= _CODE_DISCOUNT
     for place in _PROSE:
         values[place] *= prose
     values[_EXAMPLE] += log1p(text.count(">>>"))
 
 
-def _count_code_marks(text: str, plain: bytes) -> int:
+def _count_code_marks(text: str, marks: bytes) -> int:
     """Count the kinds of marks of source code; a fence counts twice."""
     # Most prose has brackets but none of these, and twenty searches cost more than all the rest.
-    if len(plain) == len(plain.translate(None, _CODE_BYTES)) and "):" not in text:
+    if not _count(marks, _CODE_BYTES) and "):" not in text:
         return 0
     return sum(mark in text for mark in _CODE_MARKS) + ("```" in text)
 
