@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import logging
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from multimodel_magic.providers.keys import Secret
@@ -20,7 +21,16 @@ SHORT_KEY = 8
 DEPTH = 50
 """Bodies that are nested deeper are cut off: a server chooses how deep."""
 
-LIBRARIES = ("anthropic", "httpcore", "httpcore2", "httpx", "httpx2", "ollama", "openai")
+LIBRARIES = (
+    "anthropic",
+    "httpcore",
+    "httpcore2",
+    "httpx",
+    "httpx2",
+    "multimodel_magic",
+    "ollama",
+    "openai",
+)
 
 _KEYLIKE = re.compile(r"\b(?:sk|pk|xai|gsk|hf|key|api)[-_][\w*.\-]{6,}|\bBearer\s+\S+", re.ASCII)
 
@@ -46,12 +56,25 @@ def _without(text: str, key: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _pattern(key: str) -> re.Pattern[str]:
-    """Match a key in any case, and with its signs as they stand in an address."""
-    signs = (one if one.isalnum() else f"(?:{re.escape(one)}|%{ord(one):02x})" for one in key)
-    whole = "".join(signs)
+    """Match a key in any case, its signs escaped as in addresses or JSON, and its codings."""
+    whole = "".join(rf"(?:{re.escape(one)}|(?:%|\\x|\\u00){ord(one):02x})" for one in key)
     if len(key) < SHORT_KEY:  # `ollama` may be one: only where it stands alone
-        whole = rf"(?<!\w){whole}(?!\w)"
-    return re.compile(whole, re.IGNORECASE)
+        return re.compile(rf"(?<!\w){whole}(?!\w)", re.IGNORECASE)
+    return re.compile("|".join((whole, *_codings(key))), re.IGNORECASE)
+
+
+def _codings(key: str) -> Iterator[str]:
+    """Give what stands for a key in hexadecimal and Base64, whatever stands before and after it.
+
+    Base64 codes three bytes at a time: a key may begin at any of three places, and its first and
+    last signs then depend on its neighbours.
+    """
+    data = key.encode()
+    yield data.hex()
+    for shift, skipped in enumerate((0, 2, 3)):
+        code = base64.b64encode(bytes(shift) + data).decode().rstrip("=")
+        core = code[skipped : len(code) - bool((shift + len(data)) % 3)]
+        yield "".join({"+": r"[+\-]", "/": "[/_]"}.get(sign, sign) for sign in core)
 
 
 def scrub(text: str, secret: Secret) -> str:
@@ -73,10 +96,13 @@ def hushed(
 
     Tracebacks show messages, and debuggers the rest: bodies, parsed documents, and the request,
     whose headers always hold the key. An error that cannot be cleaned is replaced by its words.
+    Its frames are dropped: their variables hold headers and bodies, and some tracebacks show them
+    (IPython's Verbose mode, and whoever collects reports). At DEBUG they are logged before.
     """
     if id(error) in seen:
         return error
     seen |= {id(error)}
+    error.__traceback__ = None
     below = error.__cause__, error.__context__
     error = _cleaned_error(error, secret)
     cause, context = (None if one is None else hushed(one, secret, seen) for one in below)

@@ -146,13 +146,14 @@ class OllamaProvider(Remote):
 
         from multimodel_magic.providers.transport import Carrier
 
-        key = place.secret.reveal()
+        has_key = bool(place.secret)
         return ollama.AsyncClient(
             host=place.url,
-            headers={"authorization": f"Bearer {key}"} if key else None,
+            # No variable of ours holds the key: some tracebacks show them.
+            headers={"authorization": f"Bearer {place.secret.reveal()}"} if has_key else None,
             follow_redirects=False,
             trust_env=False,  # proxies and certificates are the carrying client's business
-            transport=Carrier(self._pools.client, timeout, caught, has_key=bool(key)),
+            transport=Carrier(self._pools.client, timeout, caught, has_key=has_key),
         )
 
     async def _send(self, place: Place, request: Request) -> httpx2.Response:

@@ -7,6 +7,7 @@ import base64
 import functools
 import importlib
 import importlib.util
+import logging
 import re
 import ssl
 import sys
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     import httpx2
 
 __all__ = ["Remote"]
+
+_log = logging.getLogger(__name__)
 
 LIST_S = 2.0
 """How long a list of models may take: it is looked at, not waited for."""
@@ -192,9 +195,11 @@ class Remote:
             finally:
                 await response.aclose()
         except MultimodelError as error:
-            hushed(error, place.secret, before)  # for its causes
+            _log.debug("%s", place.name, exc_info=error)
+            hushed(error, place.secret, before)
             raise
         except self._foreign() as error:
+            _log.debug("%s", place.name, exc_info=error)
             told = reading.softened(translated(error, place))
             cause = hushed(error, place.secret, before)
         else:
@@ -366,10 +371,9 @@ def translated(error: Exception, place: Place) -> MultimodelError:
         response = getattr(error, "response", None)
         body = getattr(error, "body", None)
         return fault(place, status, body, getattr(response, "headers", None))
+    if (response := _failed(error)) is not None:
+        return fault(place, response.status_code, None, response.headers)
     chain = [error, *_causes(error)]
-    for one in chain:  # the body of a failure could not be read: its status says enough
-        if (response := _failed(one)) is not None:
-            return fault(place, response.status_code, None, response.headers)
     kind, line = next(
         (kind, line)
         for types, kind, line in _meanings()
@@ -384,10 +388,13 @@ def translated(error: Exception, place: Place) -> MultimodelError:
     return kind(f"{told} ({said})" if said else told)
 
 
-def _failed(error: BaseException) -> httpx2.Response | None:
+def _failed(error: BaseException | None) -> httpx2.Response | None:
+    """Return the failure whose body could not be read: its status says enough."""
     import httpx2
 
-    return error.response if isinstance(error, httpx2.HTTPStatusError) else None
+    while error is not None and not isinstance(error, httpx2.HTTPStatusError):
+        error = error.__context__  # set beside a cause, too
+    return None if error is None else error.response
 
 
 @functools.cache

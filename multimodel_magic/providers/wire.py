@@ -231,7 +231,7 @@ class Rest:
 def _data(block: bytes) -> bytes:
     if block.startswith(b"data: ") and b"\n" not in block:
         return block[6:]
-    fields = (line.partition(b":") for line in block.split(b"\n"))
+    fields = (line.partition(b":") for line in block.removeprefix(BOM).split(b"\n"))
     return b"\n".join(value.removeprefix(b" ") for name, _, value in fields if name == b"data")
 
 
