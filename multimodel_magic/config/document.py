@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import yaml
 
-__all__ = ["Path", "Plain", "Problem", "Source", "compose", "dump", "read"]
+__all__ = ["Path", "Plain", "Problem", "Source", "dump", "parse", "read"]
 
 Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | None"
 Path: TypeAlias = tuple[str | int, ...]
@@ -141,10 +141,14 @@ def dump(value: Plain, *, flow: bool = False) -> str:
     return text.removesuffix("\n").removesuffix("\n...") if flow else text
 
 
-def compose(text: str) -> yaml.Node | None:
-    """Return the nodes of a YAML document with their places; None where `read` refuses it."""
+def parse(text: str) -> tuple[yaml.Node, Plain] | None:
+    """Return the nodes of a YAML document, with their places, and its value.
+
+    None where `read` refuses it.
+    """
     try:
-        return _compose(_text(text.encode("utf-8", "surrogatepass")))
+        node = _compose(_text(text.encode("utf-8", "surrogatepass")))
+        return node, _Reading().value(node, ())
     except _Refusal:
         return None
 

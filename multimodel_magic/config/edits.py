@@ -13,11 +13,12 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
 
-from multimodel_magic.config.document import Plain, compose, dump, read
+from multimodel_magic.config.document import Plain, dump, parse
 from multimodel_magic.errors import ConfigError
 
 __all__ = ["Edited", "comments", "edited", "save"]
@@ -66,8 +67,8 @@ def comments(text: str) -> tuple[str, ...]:
     >>> comments("a: '# no' # yes\n# and this\n")
     ('# yes', '# and this')
     """
-    node = compose(text)
-    lines = text if node is None else _without_scalars(text, node)
+    parsed = _parsed(text)
+    lines = text if parsed is None else _without_scalars(text, parsed[0])
     found = (re.search(r"(?:^|(?<=\s))#.*", line) for line in lines.splitlines())
     return tuple(match[0].rstrip() for match in found if match)
 
@@ -93,8 +94,15 @@ def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
             yield from _scalars(item)
 
 
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> tuple[yaml.Node, Plain] | None:
+    """Parse a text once: at every keystroke the text before is the same."""
+    return parse(text)
+
+
 def _value(text: str) -> Plain:
-    return read(text.encode("utf-8", "surrogatepass"))[0]
+    parsed = _parsed(text)
+    return None if parsed is None else parsed[1]
 
 
 # --- changing in place
@@ -108,7 +116,7 @@ class _Elsewhere(Exception):
 
 
 def _in_place(text: str, wanted: dict[str, Plain]) -> str | None:
-    node, before = compose(text), _value(text)
+    node, before = _parsed(text) or (None, None)
     if not isinstance(node, yaml.MappingNode) or not isinstance(before, dict):
         return None
     try:
