@@ -15,6 +15,7 @@ from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.config import parse_config
 from multimodel_magic.errors import BudgetExceeded, ConfigError, Overloaded, UsageError
+from multimodel_magic.experiments.votes import Vote, row_of
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.ledger.frames import frame
 from multimodel_magic.ledger.rows import RequestRow, recorded
@@ -231,6 +232,23 @@ def test_quality_is_compared_where_both_answers_to_a_question_were_judged():
 
 def test_without_judgements_the_quality_is_said_to_be_unknown():
     assert "quality: unknown" in str(_day(_session()).replay("cost"))
+
+
+def test_votes_between_the_two_models_are_counted_with_wilsons_interval():
+    llm = _session()
+    dear, mid = llm(HARD), llm(HARD, "a:mid")
+    ids = (dear.request_id, mid.request_id)
+    verdicts = [("prefer", 1), ("prefer", 1), ("prefer", 0), ("tie", None)]
+    for n, (verdict, place) in enumerate(verdicts):
+        vote = Vote(comparison=f"c{n}", request_ids=ids, contestants=("a:dear", "a:mid"),
+                    verdict=verdict, preferred=place)  # fmt: skip
+        llm.ledger.keep_vote(row_of(vote))
+    votes = llm.replay(Fixed(("a:mid",), name="mid")).votes
+    assert (votes.would, votes.was, votes.ties) == (2, 1, 1)
+    oracle = stats.binomtest(2, 3).proportion_ci(method="wilson")
+    assert votes.interval == pytest.approx(tuple(oracle))
+    assert "preferred in 2 of 3" in str(llm.replay(Fixed(("a:mid",), name="mid")))
+    assert llm.replay().votes == replace(votes, would=0, was=0, ties=0)
 
 
 # --- what is replayed

@@ -14,6 +14,7 @@ from multimodel_magic.notebook.files import scope, words
 from multimodel_magic.notebook.receipt import seconds
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.replay import Compared, Replay
+from multimodel_magic.replay.votes import Preferred
 from multimodel_magic.session import Session
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ def _notes(found: Replay) -> Iterator[str]:
         )
     if not found.quality.changed:
         yield "quality is unknown: no changed request has judged answers of both models"
+    if found.votes != Preferred():
+        yield str(found.votes)
     if found.requests["goes_up"].any():
         yield "a cascade's going up is not in it"
     if found.failed_calls:

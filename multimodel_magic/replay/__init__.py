@@ -9,7 +9,7 @@ unless that is wished. What it then compares, and by what:
   recorded answers (`estimate`); else `unknown`, which is counted and in no sum. An unchanged
   route keeps what was recorded (`kept`).
 - *Quality* where both the recorded answer and one of the other model to the same question were
-  judged.
+  judged, and by votes on answers of the two side by side.
 
 Intervals are Student's 95 % intervals of paired differences: what other requests of the same kind
 would give. The error of an estimate itself (another model writes other tokens) is not in them.

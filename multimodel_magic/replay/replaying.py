@@ -78,7 +78,8 @@ class Replaying:
         from multimodel_magic import exchange
         from multimodel_magic.replay.estimate import Records, label_of
         from multimodel_magic.replay.figures import replayed
-        from multimodel_magic.replay.ways import Ways, routed
+        from multimodel_magic.replay.votes import preferred
+        from multimodel_magic.replay.ways import Ways, pairs_of, routed
 
         session = None if everything else self.id
         books = exchange.books(self.ledger, session=session, since=since)
@@ -92,7 +93,9 @@ class Replaying:
 
             failed = ask(self.client, self.id, found, records, way=way, tell=tell)
         made = replayed(way, found, records)
-        return replace(made, left_out=left_out, label=label_of(books), failed_calls=failed)
+        votes = preferred(self.ledger, pairs_of(found))
+        label = label_of(books)
+        return replace(made, votes=votes, left_out=left_out, label=label, failed_calls=failed)
 
     def _base_catalogue(self) -> Catalogue:
         """Return what names mean before any configuration; a session knows better."""

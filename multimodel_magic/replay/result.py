@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from multimodel_magic.replay.estimate import Compared
+from multimodel_magic.replay.votes import Preferred
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,8 @@ class Replay:
     latency_s: Compared
     """Seconds a request."""
     quality: Compared
+    votes: Preferred = field(default_factory=Preferred)
+    """On answers of the recorded and of the other model, side by side."""
     label: str = "score"
     """What `quality` is in: `score` or `success`."""
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -95,6 +98,8 @@ class Replay:
         lines += [f"  {row.was} -> {_known(row.would)}: {row.n:,}" for row in self._changes()]
         if n:
             lines += [f"  {one}" for one in (self._cost(), self._latency(), self._quality())]
+        if self.votes != Preferred():
+            lines.append(f"  {self.votes}")
         lines += [f"  not replayed: {count:,} {why}" for why, count in self.left_out.items()]
         return "\n".join(lines)
 

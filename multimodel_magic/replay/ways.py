@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from multimodel_magic.types import PriceOf, Provider, Request, Route, Strategy
 if TYPE_CHECKING:
     from multimodel_magic.config import RoutingConfig
 
-__all__ = ["Chooser", "Routed", "Way", "Ways", "routed"]
+__all__ = ["Chooser", "Routed", "Way", "Ways", "pairs_of", "routed"]
 
 Chooser: TypeAlias = "str | Path | RoutingConfig | Strategy | None"
 """A strategy by name or itself, a configuration or its file; None is what is in force."""
@@ -134,6 +134,11 @@ class Ways:
         usable = known.with_unusable({p: w for p, w in unusable.items() if p not in self.asked})
         whole = Resolved(WithFallbacks(Named(strategy), client.fallbacks), usable)
         return Way(name, whole, price or client.price)
+
+
+def pairs_of(found: Iterable[Routed]) -> set[tuple[str, str]]:
+    """Return who was and who would be asked first, of the routes that change."""
+    return {(one.asking.was, one.would) for one in found if one.changed and one.would is not None}
 
 
 def _is_file(name: str) -> bool:
