@@ -249,6 +249,7 @@ def _overall(session: Session) -> Table:
         (
             ("requests", f"{summary.requests}"),
             ("answered", f"{summary.answered}"),
+            *([("of these cached", f"{summary.cached}")] if summary.cached else []),
             ("interrupted", f"{summary.interrupted}"),
             ("fell back", f"{summary.fallbacks}"),
             ("cost", f"{money(summary.cost_usd)}{unknown}"),

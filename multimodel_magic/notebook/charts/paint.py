@@ -20,6 +20,7 @@ __all__ = [
     "INK",
     "REST",
     "apart",
+    "asked",
     "colours",
     "dress",
     "heading",
@@ -61,6 +62,11 @@ def in_house_style() -> Iterator[None]:
 
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]  # a plain dict is what it takes
         yield
+
+
+def asked(attempts: pd.DataFrame) -> pd.DataFrame:
+    """Return the attempts that asked somebody: those from our cache took no time and no tokens."""
+    return attempts[~(attempts["price_source"] == "cache").fillna(False).astype(bool)]
 
 
 def names(frame: pd.DataFrame) -> pd.Series[str]:

@@ -15,6 +15,7 @@ from multimodel_magic.notebook.charts.paint import (
     COLOURS,
     INK,
     REST,
+    asked,
     colours,
     dress,
     heading,
@@ -38,7 +39,7 @@ _BINS = 20
 
 def latency(books: Books, ax: Axes) -> str:
     """Draw which share of a model's answers came within a time; a small panel a model."""
-    attempts = books.attempts
+    attempts = asked(books.attempts)
     answers = attempts[attempts["status"] == "answered"]
     title = f"Latency of answers (n = {len(answers):,})"
     if answers.empty:
@@ -100,7 +101,7 @@ _KINDS = {
 
 def tokens(books: Books, ax: Axes) -> str:
     """Draw how many tokens of each kind each model took and gave, failed attempts included."""
-    attempts = books.attempts
+    attempts = asked(books.attempts)
     known = attempts[attempts["input_tokens"].notna() | attempts["output_tokens"].notna()]
     title = f"Tokens by model (n = {len(known):,} attempts)"
     if known.empty:
