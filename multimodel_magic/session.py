@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -125,6 +126,10 @@ class Session(Comparing, Voting, Keeping, Replaying):
         self.threads: dict[str, tuple[Message, ...]] = {}
         self.watchers: list[Callable[[Response], None]] = []
         """Told of every finished request, in whatever thread it ended; they must not raise."""
+        if "MULTIMODEL_TELEMETRY" in os.environ:
+            from multimodel_magic import telemetry
+
+            telemetry.from_environment(self.watchers)
         self.config: RoutingConfig | None = None
         self.config_path: Path | None = None
         self._folder = folder
@@ -381,6 +386,15 @@ class Session(Comparing, Voting, Keeping, Replaying):
         self.ledger.record(response)
         for tell in tuple(self.watchers):
             tell(response)
+
+    def telemetry(self, on: bool = True, *, content: bool = False) -> None:  # noqa: FBT001, FBT002 - a switch
+        """Send requests on as OpenTelemetry spans from now on, or no more: docs/telemetry.md.
+
+        `content` sends prompts and answers too. `MULTIMODEL_TELEMETRY` says it from the start.
+        """
+        from multimodel_magic import telemetry
+
+        telemetry.switch(self.watchers, on=on, content=content)
 
     def _labelled(self, response: Response) -> Response:
         ours = {"session": self.id} | ({"config": self._config_hash} if self.config else {})

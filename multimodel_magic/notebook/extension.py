@@ -95,6 +95,12 @@ class LLMMagics(Configurable):
         allow_none=True,
         help="Give kept answers again: on, off, auto (temperature 0); None: as configured.",
     ).tag(config=True)
+    telemetry = Bool(
+        False, help="Send requests on as OpenTelemetry spans, to where OTEL_* variables say."
+    ).tag(config=True)
+    telemetry_content = Bool(False, help="Send prompts and answers too where telemetry is on.").tag(
+        config=True
+    )
     aliases = Dict(help="Your own names: {'mine': 'provider:model'}.").tag(config=True)
     event_loop = Enum(
         ("background", "kernel"),
@@ -102,7 +108,7 @@ class LLMMagics(Configurable):
         help="Whose loop asks: a thread's, or (with nest-asyncio) the kernel's own.",
     ).tag(config=True)
 
-    @observe("store_text", "ledger", "aliases", "cache")
+    @observe("store_text", "ledger", "aliases", "cache", "telemetry", "telemetry_content")
     def _apply(self, _: object) -> None:
         # At once: what `llm(...)` records must not wait for the next magic to hear of it.
         if "multimodel_magic.session" in sys.modules:

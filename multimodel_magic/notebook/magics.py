@@ -103,6 +103,7 @@ class Magics:
         self._settings = settings
         self._session = session
         self._ledger_named = ""
+        self._telemetry_named = False, False
         self._cache_named: str | None = None
         self._shown: tuple[str, int] | None = None
         self._served: Served = {}
@@ -119,6 +120,10 @@ class Magics:
             session.ledger = Ledger(said.ledger or None)
         session.ledger.store_text = said.store_text
         session.alias(said.aliases)
+        asked = said.telemetry, said.telemetry_content
+        if asked != self._telemetry_named:
+            self._telemetry_named = asked
+            session.telemetry(said.telemetry, content=said.telemetry_content)
         if said.cache != self._cache_named:
             self._cache_named = said.cache
             session.cache_mode = said.cache
