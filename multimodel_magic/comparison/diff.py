@@ -33,6 +33,8 @@ _FENCE = re.compile(
 _END = re.compile(r"(?<=[.!?…])[\"')\]*_]*\s+(?=[^a-z\s])|\n\s*\n|\n(?=\s*(?:[-*+#>|]|\d+[.)]\s))")
 _HEADING = re.compile(r"^([ ]{0,3}#{1,6}[ \t].*)$", re.MULTILINE)
 _COUNTER = re.compile(r"^([ \t>]*)\d{1,9}[.)](?=\s)", re.MULTILINE)
+_FORMULA = re.compile(r"\$[^$\n]{0,200}[\\^_{][^$\n]{0,200}\$")
+"""TeX: its digits are no numbers of the prose."""
 _MARKUP = re.compile(r"^[\s>#|]*(?:[-*+]\s+|\d+[.)]\s+)?|[*_`~|]+")
 _MINUS = "\u2212"
 _NUMBER = re.compile(
@@ -157,7 +159,7 @@ def numbers(answer: str) -> list[str]:
     ['1,000', '12%', '12']
     """
     found: dict[str, str] = {}
-    for written in _NUMBER.findall(_prose(answer)):
+    for written in _NUMBER.findall(_FORMULA.sub(" ", _prose(answer))):
         found.setdefault(_value(written), written)
     return list(found.values())
 

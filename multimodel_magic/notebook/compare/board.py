@@ -100,8 +100,6 @@ class Board:
         self._first = self.race.comparison
         names = enumerate(lineup.names)
         self._panes = [Pane(place, name, format, clock=clock) for place, name in names]
-        self._runs = [0] * len(self._panes)
-        """How often each pane has begun: the page counts its seconds from there."""
         self._votes: dict[str | None, Vote] = {}
         self._stream = stream and not quiet
         self._wants_live = live and self._stream and views.installed()
@@ -114,7 +112,6 @@ class Board:
         self._broken = False
         self._next_s = self._next_twin_s = 0.0
         self._agreement: picture.Agreement = picture.Agreement()
-        self._context = contextvars.copy_context()
 
     @property
     def id(self) -> str:
@@ -136,7 +133,6 @@ class Board:
     def open(self) -> None:
         """Show what is to grow, in the running cell."""
         self._session.keep(self._first)
-        self._context = contextvars.copy_context()  # updates belong to this cell, always
         if not self._stream:
             return
         if self._wants_live:
@@ -178,8 +174,8 @@ class Board:
         self.put((place, event))
 
     def put(self, change: Change) -> None:
-        """Have the painter take something in."""
-        _PAINTER.put((self, change))
+        """Have the painter take something in, on behalf of the cell or click that did it."""
+        _PAINTER.put((self, change, contextvars.copy_context()))
 
     def clicked(self, said: Mapping[str, Any]) -> None:
         """Do what a person asked for on the page."""
@@ -215,7 +211,6 @@ class Board:
         """Take in one change, and say whether it must be seen at once."""
         match change:
             case (int(place), event):
-                self._runs[place] += isinstance(event, Routed)
                 self._panes[place].hear(event)
                 self._dirty.add(place)
                 return isinstance(event, Finished)
@@ -281,7 +276,6 @@ class Board:
                 self._panes[place].view(hidden=comparison.hidden),
                 title=picture.title(comparison, place),
                 chosen=place == chosen,
-                run=self._runs[place],
             )
             for place in sorted(dirty)
         }
@@ -321,17 +315,21 @@ class Board:
         return picture.facts(self.comparison, self.votes)
 
 
-def _work(batch: list[tuple[Board, Change]]) -> None:
-    changes: dict[Board, list[Change]] = {}
-    for board, change in batch:
-        changes.setdefault(board, []).append(change)
-    for board, of_board in changes.items():
+_Put: TypeAlias = tuple[Board, Change, contextvars.Context]
+
+
+def _work(batch: list[_Put]) -> None:
+    of_board: dict[Board, list[_Put]] = {}
+    for put in batch:
+        of_board.setdefault(put[0], []).append(put)
+    for board, puts in of_board.items():
         try:
-            board._context.run(board.take, of_board)  # noqa: SLF001 - its own function
+            # Who runs a notebook takes an update only from the cell that is running.
+            puts[-1][2].run(board.take, [change for _, change, _ in puts])
         except Exception as error:  # noqa: BLE001 - a display must not fail paid calls
             board.broke(error)
 
 
-_PAINTER: bridge.Worker[tuple[Board, Change]] = bridge.Worker(
+_PAINTER: bridge.Worker[_Put] = bridge.Worker(
     _work, name="multimodel-magic-painter", linger_s=PAINT_S
 )

@@ -71,12 +71,18 @@ def text(found: Differences, labels: Sequence[str]) -> str:
 def _sentences(found: Differences, labels: Sequence[str]) -> str:
     rows = found.sentences
     agreed = [row for row in rows if row.agreed]
-    reworded = [row for row in rows if len(row.by) > 1 and not row.agreed]
-    alone = [row for row in rows if len(row.by) == 1]
+    several = [row for row in rows if len(row.by) > 1 and not row.agreed]
+    alone = (
+        _group(
+            f"Only {safe(label)} says",
+            (safe(row.first) for row in rows if row.by == (place,)),
+        )
+        for place, label in enumerate(labels)
+    )
     return (
         _group("All say", (safe(row.first) for row in agreed))
-        + _group("Several say, in these words", (_worded(row, labels) for row in reworded))
-        + _group("One says", (_said(labels[row.by[0]], row.first) for row in alone))
+        + _group("Several say, in these words", (_worded(row, labels) for row in several))
+        + "".join(alone)
     )
 
 
@@ -101,11 +107,14 @@ def _worded(row: Row, labels: Sequence[str]) -> str:
 
 
 def _numbers(found: Differences, labels: Sequence[str]) -> str:
-    rows = sorted(found.numbers, key=lambda row: row.by_all)
+    by: dict[tuple[int, ...], list[str]] = {}
+    for row in found.numbers:
+        by.setdefault(row.by, []).append(row.first)
+    everyone = tuple(range(found.answers))
     items = (
-        f"<code>{safe(row.first)}</code> "
-        f'<span style="{_WHO}">{"all" if row.by_all else safe(_names(row, labels))}</span>'
-        for row in rows
+        f'<span style="{_WHO}">{"all" if who == everyone else safe(_listed(who, labels))}:</span> '
+        f"{safe(', '.join(said[:MOST_SHOWN]))}"
+        for who, said in sorted(by.items(), key=lambda one: (-len(one[0]), one[0]))
     )
     return _group("Numbers", items)
 
@@ -123,4 +132,8 @@ def _code(found: Differences, labels: Sequence[str]) -> str:
 
 
 def _names(row: Row, labels: Sequence[str]) -> str:
-    return ", ".join(labels[place] for place in row.by)
+    return _listed(row.by, labels)
+
+
+def _listed(places: Iterable[int], labels: Sequence[str]) -> str:
+    return ", ".join(labels[place] for place in places)

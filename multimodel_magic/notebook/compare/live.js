@@ -69,7 +69,18 @@ function paneView(place, send) {
   foot.append(words, stop, retry);
   root.append(head, answer, notices, foot, hint);
 
-  let shown = {}, since = 0;
+  let shown = {}, since = 0, typeset = true;
+  // Only Lab typesets formulas, and only in its own outputs: what it made of the twin's is copied.
+  const copyFormulas = () => {
+    const below = root.closest(".jp-OutputArea-child")?.nextElementSibling;
+    const twin = below?.querySelector(`[data-mm-answer="${place}-${shown.run}"]`);
+    const formulas = [...(twin?.querySelectorAll(".mathjax_process") ?? [])];
+    if (!formulas.length || !formulas.every(node => node.querySelector("mjx-container"))) return;
+    answer.querySelectorAll(".mathjax_process").forEach((node, n) => {
+      if (formulas[n]) node.replaceWith(formulas[n].cloneNode(true));
+    });
+    typeset = true;
+  };
   const update = pane => {
     const held = root.contains(document.activeElement) && document.activeElement.tagName;
     root.setAttribute("aria-label", pane.title);
@@ -79,11 +90,12 @@ function paneView(place, send) {
     put(state, pane.mark);
     put(status, pane.status);
     answer.setAttribute("aria-label", `What ${pane.title} answers`);
-    if (pane.html !== shown.html) {
+    if (pane.html !== shown.html || pane.run !== shown.run) {
       const follow = answer.scrollHeight - answer.scrollTop - answer.clientHeight < 30;
       answer.innerHTML = pane.html;
       if (follow && pane.running) answer.scrollTop = answer.scrollHeight;
       if (!pane.running) answer.scrollTop = 0;
+      typeset = !answer.querySelector(".mathjax_process");
     }
     answer.hidden = !pane.html;
     if (JSON.stringify(pane.notices) !== JSON.stringify(shown.notices)) {
@@ -113,6 +125,7 @@ function paneView(place, send) {
   const tick = () => {
     const ms = performance.now() - since;
     put(elapsed, shown.running ? ` · ${(ms / 1000).toFixed(1)} s` : "");
+    if (!typeset && !shown.running) copyFormulas();
   };
   return { root, update, tick, end: () => clearTimeout(patience) };
 }
@@ -152,6 +165,7 @@ function voteView(send) {
     put(hint, "");
     keys = {};
     put(question, vote.question);
+    question.hidden = !vote.question;
     choices.replaceChildren(...vote.choices.map(choiceButton));
     choices.hidden = vote.choices.length === 0;
     put(said, vote.verdicts.join("\n"));

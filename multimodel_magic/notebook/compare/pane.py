@@ -55,6 +55,8 @@ class View:
     running: bool
     elapsed: str = ""
     """How long it has been running; empty where that is over."""
+    run: int = 0
+    """How often it was begun: tells one answer from the one before it."""
 
 
 class Pane:
@@ -86,6 +88,7 @@ class Pane:
         self._clock = clock
         self.response: Response | None = None
         self._html: str | None = None
+        self._run = 0
         self._restart()
 
     def _restart(self) -> None:
@@ -111,6 +114,7 @@ class Pane:
         match event:
             case Routed(route):
                 self.response = None
+                self._run += 1
                 self._restart()
                 self._said += route.notices
             case TextDelta(text):
@@ -169,6 +173,7 @@ class Pane:
             self._hidden_notices() if hidden else self._notices(),
             self.running,
             seconds(self._clock() - self._begun_s) if self.running else "",
+            self._run,
         )
 
     def _status(self) -> str:

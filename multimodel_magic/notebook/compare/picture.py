@@ -63,7 +63,7 @@ def title(comparison: Comparison, place: int) -> str:
     return f"{letter(place)} · {name}" if comparison.blind else name
 
 
-def payload(view: View, *, title: str, chosen: bool, run: int) -> dict[str, Any]:
+def payload(view: View, *, title: str, chosen: bool) -> dict[str, Any]:
     """Write a pane as the page takes it; only `html` is put in as HTML."""
     return {
         "title": plain(title),
@@ -75,7 +75,7 @@ def payload(view: View, *, title: str, chosen: bool, run: int) -> dict[str, Any]
         "running": view.running,
         "retry": not view.running,
         "chosen": chosen,
-        "run": run,
+        "run": view.run,
     }
 
 

@@ -26,7 +26,7 @@ _STYLE = f"""<style>
 </style>"""
 
 _GRID = (
-    "display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,19em),1fr));"
+    "display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,{least}),1fr));"
     "gap:.75em;align-items:start;margin:.25em 0"
 )
 _PANE = (
@@ -87,14 +87,17 @@ class Picture:
 def html(picture: Picture) -> str:
     """Write the twin as HTML: every tag and style is ours, every text escaped."""
     panes = "".join(
-        _pane(view, chosen=place == picture.chosen) for place, view in enumerate(picture.views)
+        _pane(view, place, chosen=place == picture.chosen)
+        for place, view in enumerate(picture.views)
     )
     asked = f'<div style="{_PROMPT}">{safe(picture.prompt)}</div>' if picture.prompt else ""
+    least = "max(19em,34%)" if len(picture.views) == 4 else "19em"  # noqa: PLR2004 - two by two
     said = "".join(f'<div style="{_VERDICT}">{safe(line)}</div>' for line in picture.verdicts)
+    style = _STYLE if picture.beside_widget else ""
+    grid = f'<div style="{_GRID.format(least=least)}">{panes}</div>'
     return (
         f'<div class="{PANES} {IGNORED_BY_MATHJAX}" role="group" aria-label="Comparison">'
-        f'{_STYLE if picture.beside_widget else ""}{asked}<div style="{_GRID}">{panes}</div>{said}'
-        f"{picture.differences_html}</div>"
+        f"{style}{asked}{grid}{said}{picture.differences_html}</div>"
     )
 
 
@@ -107,10 +110,12 @@ def text(picture: Picture) -> str:
     return plain("\n\n".join(part for part in parts if part))
 
 
-def _pane(view: View, *, chosen: bool) -> str:
+def _pane(view: View, place: int, *, chosen: bool) -> str:
     title = f"★ {view.title} · preferred" if chosen else view.title
     status = " · ".join(part for part in (view.status, view.elapsed) if part)
-    answer = f'<div style="{_ANSWER}">\n{view.html}</div>' if view.html else ""
+    # By this mark the live view finds what Lab has typeset here.
+    mark = "" if view.running else f' data-mm-answer="{place}-{view.run}"'
+    answer = f'<div style="{_ANSWER}"{mark}>\n{view.html}</div>' if view.html else ""
     return (
         f'<div role="group" aria-label="{safe(title)}" style="{_CHOSEN if chosen else _PANE}">'
         f'<div style="{_HEAD}"><span style="{_TITLE}">{safe(title)}</span>'
