@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 LATER = frozenset(
-    ("plot", "export", "budget", "compare", "chaos")
+    ("plot", "export", "budget", "chaos")
 )  # fmt: skip
 """Words that are going to be subcommands: alone, or with one argument, they are no prompts."""
 MOST_WORDS = 3
@@ -102,6 +102,7 @@ SUBCOMMANDS: dict[str, Subcommand] = {
         r"(by\s+(name|model)\b)?\s*(judge\s+\S+)?\s*(here)?",
         ("by", "judge", "here"),
     ),
+    "compare": Subcommand("the last comparison again, with where its answers agree and differ"),
     "budget": Subcommand(
         "what may be spent, and what was", "[[SPAN] $N|off]", r"|off|(\S+\s+)?\$?[\d.]+"
     ),

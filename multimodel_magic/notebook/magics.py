@@ -419,6 +419,12 @@ def _replay(magics: Magics, options: Options) -> object:
     return replay(magics.session, options.arguments, Line())
 
 
+def _compare(magics: Magics, _: Options) -> None:
+    from multimodel_magic.notebook.compare.cell import again
+
+    again(magics.session)
+
+
 def _reset(magics: Magics, _: Options) -> None:
     magics.session.reset()
     print("Conversations and history are forgotten; the ledger keeps its rows.")  # noqa: T201
@@ -436,6 +442,7 @@ SUBCOMMANDS: dict[str, Callable[[Magics, Options], object]] = {
     "export": _export,
     "import": _import,
     "ab": _ab,
+    "compare": _compare,
     "vote": _votes,
     "judge": _votes,
     "ratings": _votes,

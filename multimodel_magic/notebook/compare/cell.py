@@ -7,7 +7,7 @@ from typing import Any
 
 from multimodel_magic import bridge
 from multimodel_magic.comparison import Comparison, Comparisons, line_up
-from multimodel_magic.errors import Cancelled, MultimodelError
+from multimodel_magic.errors import Cancelled, MultimodelError, UsageError
 from multimodel_magic.notebook import hosting
 from multimodel_magic.notebook.compare import gallery, picture, table, twin
 from multimodel_magic.notebook.compare.board import Board
@@ -15,7 +15,7 @@ from multimodel_magic.notebook.options import Options
 from multimodel_magic.session import Session
 from multimodel_magic.types import Request
 
-__all__ = ["attended", "compare", "compare_async", "show"]
+__all__ = ["again", "attended", "compare", "compare_async", "show"]
 
 _NO_ANSWER = "no contestant answered; each says why in its pane (--soft goes on)"
 _INTERRUPTED = "interrupted: every contestant was stopped; what came is in llm.last_comparison"
@@ -99,6 +99,20 @@ def attended() -> bool:
     shell = hosting.current_shell()
     parent: dict[str, Any] = getattr(shell, "get_parent", dict)() or {}
     return bool(parent.get("content", {}).get("allow_stdin", False))
+
+
+def again(session: Session) -> None:
+    """Display the last comparison again, with where its answers agree and differ laid open.
+
+    Raises
+    ------
+    UsageError
+        Where nothing was compared yet.
+    """
+    last = session.last_comparison
+    if last is None:
+        raise UsageError("nothing was compared yet: %%llm --compare A,B does, or llm.compare(...)")
+    show(last, session, opened=True)
 
 
 def show(compared: Comparison | Comparisons, session: Session, *, opened: bool = False) -> None:
