@@ -391,6 +391,26 @@ def test_with_call_a_spent_budget_stops_and_a_failure_is_counted():
         llm.replay(Fixed(("a:mid",), name="mid"), call=True, tell=lambda _: None)
 
 
+def test_interrupted_calls_keep_what_was_answered_and_the_next_time_ask_the_rest():
+    llm = _session()
+    for n in range(9):
+        llm(f"{HARD} {n}")
+
+    def tell(line):
+        if line == "asked 2 of 9":
+            raise KeyboardInterrupt
+
+    mid = Fixed(("a:mid",), name="mid")
+    with pytest.raises(KeyboardInterrupt):
+        llm.replay(mid, call=True, tell=tell)
+    told = []
+    found = llm.replay(mid, call=True, tell=told.append)
+    assert "asking 9 " not in told[0]
+    calls = llm.df[llm.df["labels"].fillna("").str.contains("replays")]
+    assert (calls["status"] == "answered").sum() == 9
+    assert found.requests["cost_from"].eq("recorded").all()
+
+
 # --- what is shown
 
 

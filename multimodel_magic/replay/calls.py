@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -52,17 +53,22 @@ def ask(
         tell("nobody needs to be asked: all that would change is recorded")
         return 0
     tell(_plan(jobs, records, way.price))
-    failed = 0
-    answers = bridge.iterate(_answers(client, session, jobs))
-    for done, (job, said) in enumerate(filter(None, answers), start=1):
+    ended: Counter[bool] = Counter()
+
+    def take(answer: tuple[Routed, Response | MultimodelError] | None) -> None:
+        if answer is None:
+            return
+        job, said = answer
         if isinstance(said, BudgetExceeded):
             raise said
         if isinstance(said, Response):
             _note(job, said, records, way.price)
-        else:
-            failed += 1
-        tell(f"asked {done:,} of {len(jobs):,}" + f", {failed:,} without an answer" * bool(failed))
-    return failed
+        ended[isinstance(said, Response)] += 1
+        failures = f", {ended[False]:,} without an answer" if ended[False] else ""
+        tell(f"asked {ended.total():,} of {len(jobs):,}{failures}")
+
+    bridge.consume(bridge.iterate(_answers(client, session, jobs)), take)
+    return ended[False]
 
 
 def _jobs(routed: Sequence[Routed], records: Records) -> Iterator[Routed]:

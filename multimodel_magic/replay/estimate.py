@@ -100,6 +100,8 @@ class Records:
     )
     of_model_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """Latency of each model's answers to whatever question."""
+    means_s: dict[str, float] = field(default_factory=dict)
+    """Means of `of_model_s`, as far as they were asked for."""
     label: dict[tuple[Question, str], list[float]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -131,6 +133,7 @@ class Records:
         self.cost_usd[question, name].append(cost_usd)
         self.latency_s[question, name].append(latency_s)
         self.of_model_s[name].append(latency_s)
+        self.means_s.pop(name, None)
 
     def cost_of(self, asking: Asking, name: str, price: PriceOf) -> Figure:
         """Return what the request would have cost in US dollars, had `name` answered it."""
@@ -148,9 +151,11 @@ class Records:
         """Return how long the request would have taken in seconds, had `name` answered it."""
         if known := self.latency_s.get((asking.question, name)):
             return Figure(fmean(known), "recorded")
-        if known := self.of_model_s.get(name):
-            return Figure(fmean(known), "estimate")
-        return Figure(None, "unknown")
+        if name not in self.of_model_s:
+            return Figure(None, "unknown")
+        if name not in self.means_s:
+            self.means_s[name] = fmean(self.of_model_s[name])
+        return Figure(self.means_s[name], "estimate")
 
     def label_of(self, asking: Asking, name: str) -> Figure:
         """Return how the answer of `name` would have been judged."""
