@@ -11,10 +11,20 @@ from hypothesis import strategies as st
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.client.cache import NOT_SENT, Cache, Kept, key_of
-from multimodel_magic.errors import MultimodelError, Overloaded, StreamInterrupted, UsageError
+from multimodel_magic.config import parse_config
+from multimodel_magic.errors import (
+    ConfigError,
+    MultimodelError,
+    Overloaded,
+    StreamInterrupted,
+    UsageError,
+)
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.ledger.answers import AnswerFile
 from multimodel_magic.limits import Budget, Patience
+from multimodel_magic.notebook.caching import cache as shown
+from multimodel_magic.notebook.extension import LLMMagics
+from multimodel_magic.notebook.options import parse_cell, request_from
 from multimodel_magic.providers.scripted import Fail, Say, ScriptedProvider, Stop, UsageIs, Wait
 from multimodel_magic.session import Session
 from multimodel_magic.strategies import Fixed
@@ -472,3 +482,43 @@ def test_a_kept_answer_is_what_was_answered_to_the_last_field(tmp_path):
     answers.keep("k", "a:m", kept)
     answers.close()
     assert AnswerFile(tmp_path / "answers.db").find("k") == kept
+
+
+# --- the line, and %llm cache
+
+
+def test_the_line_says_whether_an_answer_of_before_will_do():
+    assert request_from(parse_cell("fast"), "Hi").cache is None
+    assert request_from(parse_cell("--cache --fresh"), "Hi").cache == "on"
+    assert request_from(parse_cell("--cache --fresh"), "Hi").fresh
+    assert request_from(parse_cell("--no-cache"), "Hi").cache == "off"
+    with pytest.raises(UsageError, match="--no-cache contradicts or repeats"):
+        parse_cell("--cache --no-cache")
+
+
+def test_the_cache_is_switched_cleared_and_shown_by_its_word(tmp_path):
+    llm, settings_ = _session(tmp_path, {"m": [ANSWER]}), LLMMagics()
+    assert "auto: where a request sets the temperature to 0" in str(shown(llm, settings_, ""))
+    text = str(shown(llm, settings_, "on"))
+    assert (llm.cache_mode, settings_.cache) == ("on", "on")
+    assert "ledger.answers.db" in text
+    for _ in range(2):
+        llm("Hi", "a:m")
+    text = " ".join(str(shown(llm, settings_, "")).split())
+    assert "entries 1" in text
+    assert "given 1 time" in text
+    assert "about $0.015" in text
+    assert "entries 0" in " ".join(str(shown(llm, settings_, "clear")).split())
+    with pytest.raises(UsageError, match="did you mean 'clear'"):
+        shown(llm, settings_, "claer")
+    llm.ledger.store_text = False
+    assert "texts are not stored" in str(shown(llm, settings_, ""))
+
+
+def test_a_mode_that_there_is_not_is_refused_by_session_and_configuration(tmp_path):
+    llm = _session(tmp_path, {"m": [ANSWER]})
+    with pytest.raises(UsageError, match="did you mean 'auto'"):
+        llm.cache_mode = "aut"
+    with pytest.raises(ConfigError, match=r"cache\.mode: must be 'auto', 'on' or 'off'"):
+        parse_config("cache: {mode: maybe}")
+    assert parse_config("cache: {mode: off}").cache.mode == "off"
