@@ -522,3 +522,34 @@ def test_a_mode_that_there_is_not_is_refused_by_session_and_configuration(tmp_pa
     with pytest.raises(ConfigError, match=r"cache\.mode: must be 'auto', 'on' or 'off'"):
         parse_config("cache: {mode: maybe}")
     assert parse_config("cache: {mode: off}").cache.mode == "off"
+
+
+# --- the law of the whole
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["one", "two"]), st.sampled_from(["on", "off"]), st.booleans()),
+    max_size=12,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(STEPS)
+def test_whoever_was_asked_was_paid_and_a_kept_answer_is_the_last_one_kept(steps):
+    plays = [[Say(f"answer {n}"), UsageIs(Usage(10, 5))] for n in range(len(steps))]
+    client = _client({"m": plays})
+    last: dict[str, str] = {}
+
+    async def run():
+        for prompt, mode, fresh in steps:
+            known = prompt in last
+            response = await client.generate(prompt, "a:m", cache=mode, fresh=fresh)
+            assert response.cached == (mode == "on" and known and not fresh)
+            if response.cached:
+                assert response.text == last[prompt]
+            elif mode == "on" or (fresh and known):
+                last[prompt] = response.text
+
+    asyncio.run(run())
+    attempts = [a for r in client.ledger.responses for a in r.attempts]
+    assert len(_asked(client)) == sum(not a.cached for a in attempts)
+    assert client.purse.spent_usd == len(_asked(client)) * Decimal("0.015")
