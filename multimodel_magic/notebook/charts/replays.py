@@ -16,6 +16,7 @@ from multimodel_magic.notebook.charts.paint import (
     short,
     text,
 )
+from multimodel_magic.notebook.receipt import seconds
 from multimodel_magic.replay import Compared, Replay
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def replay(found: Replay, ax: Axes) -> str:
     said = [_models(models, counts)]
     measures = {
         "cost, all together (US$)": (found.cost_usd, found.cost_usd.n, dollars),
-        "latency, mean (s)": (found.latency_s, 1, "{:.2f} s".format),
+        "latency, mean (s)": (found.latency_s, 1, seconds),
         f"quality, mean {found.label}": (found.quality, 1, "{:.2f}".format),
     }
     for place, (name, (one, times, shown)) in enumerate(measures.items()):
