@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multimodel_magic.errors import UsageError
-from multimodel_magic.notebook.declaration import LATER
 from multimodel_magic.notebook.options import (
     SUBCOMMANDS,
     Options,
@@ -215,13 +214,6 @@ def test_a_request_holds_what_was_said():
 )
 def test_a_subcommand_with_odd_arguments_is_no_paid_prompt(line, message):
     assert message in complaint(parse_line, line)
-
-
-@pytest.mark.parametrize("word", sorted(LATER - SUBCOMMANDS.keys()))
-def test_a_subcommand_that_is_not_there_yet_is_no_paid_prompt(word):
-    for line in (word, f"{word} x", f"{word.upper()} x"):
-        assert f"there is no subcommand {word!r} yet" in complaint(parse_line, line)
-    assert parse_line(f"{word} the sales of 2025").prompt == f"{word} the sales of 2025"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ from multimodel_magic.types import BREAKS, MAIN_THREAD, NEEDS, Option
 
 __all__ = [
     "FORMATS",
-    "LATER",
     "NEEDS",
     "SUBCOMMANDS",
     "Subcommand",
@@ -34,10 +33,6 @@ __all__ = [
     "refuse",
 ]
 
-LATER = frozenset(
-    ("plot", "export", "budget", "chaos")
-)  # fmt: skip
-"""Words that are going to be subcommands: alone, or with one argument, they are no prompts."""
 MOST_WORDS = 3
 """A line that begins like a subcommand is refused up to so many words; longer ones are prompts."""
 

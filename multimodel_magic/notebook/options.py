@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.notebook.declaration import (
-    LATER,
     MOST_WORDS,
     SUBCOMMANDS,
     actions,
@@ -180,8 +179,6 @@ def _refuse_slip(line: str) -> None:
     if known := SUBCOMMANDS.get(name):
         takes = known.arguments or "no arguments"
         refuse(f"{line!r} is no use of the subcommand {name!r} ({takes}); {as_prompt}")
-    if name in LATER and len(words) < MOST_WORDS:
-        refuse(f"there is no subcommand {name!r} yet; {as_prompt}")
 
 
 def _read_options(text: str, values: _Values, *, positional: bool) -> str:
