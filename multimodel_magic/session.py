@@ -24,7 +24,7 @@ from multimodel_magic.experiments.voting import Voting
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.ledger.keeping import Keeping
 from multimodel_magic.limits import Patience
-from multimodel_magic.replay.rebuild import notes_of
+from multimodel_magic.replay.notes import notes_of
 from multimodel_magic.replay.replaying import Replaying
 from multimodel_magic.types import (
     MAIN_THREAD,

@@ -24,7 +24,8 @@ from multimodel_magic.notebook.charts import alt_text, plot, replay_chart
 from multimodel_magic.notebook.replaying import replay as shown
 from multimodel_magic.notebook.replaying import tables
 from multimodel_magic.providers.scripted import Fail, Say, ScriptedProvider, UsageIs
-from multimodel_magic.replay.rebuild import askings, notes_of
+from multimodel_magic.replay.notes import notes_of
+from multimodel_magic.replay.rebuild import askings
 from multimodel_magic.routing import build_strategy, configured_catalogue
 from multimodel_magic.session import Session
 from multimodel_magic.strategies import Fixed, Named, Resolved, WithFallbacks

@@ -8,31 +8,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from multimodel_magic.replay.notes import ARROW, FALLBACKS, STRATEGY
 from multimodel_magic.types import Message, Request
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OWN", "Asking", "Row", "askings", "notes_of", "plain_rows"]
+__all__ = ["OWN", "Asking", "Row", "askings", "plain_rows"]
 
 Row: TypeAlias = Mapping[str, Any]
 """A row of the ledger's frames, None for unknown."""
 
 OWN = ("judges", "replays")
 """Labels of requests that we ourselves made about others: they are not replayed."""
-
-_ARROW = " > "
-_STRATEGY, _FALLBACKS = "asked_strategy", "asked_fallbacks"
-
-
-def notes_of(request: Request) -> dict[str, str]:
-    """Return labels for what a ledger's row does not say of a request and a replay must know."""
-    notes: dict[str, str] = {}
-    if request.strategy is not None:
-        notes[_STRATEGY] = request.strategy
-    if request.fallbacks is not None:
-        notes[_FALLBACKS] = _ARROW.join(request.fallbacks)
-    return notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +35,7 @@ class Asking:
     @property
     def was(self) -> str:
         """The model that was chosen first, `provider:model`."""
-        return str(self.row["route"]).partition(_ARROW)[0]
+        return str(self.row["route"]).partition(ARROW)[0]
 
 
 @dataclass(slots=True)
@@ -112,15 +100,15 @@ def _objection(row: Row, labels: Mapping[str, str], *, named: bool) -> str | Non
 
 
 def _request(row: Row, labels: Mapping[str, str], *, named: bool) -> Request:
-    fallbacks = labels.get(_FALLBACKS)
+    fallbacks = labels.get(FALLBACKS)
     places = {name: row[name] for name in ("session", "notebook", "cell") if row[name] is not None}
     return Request(
         row["prompt"],
         system=row["system"],
         history=tuple(Message(role, text) for role, text in json.loads(row["history"] or "[]")),
-        models=() if named else _split(row["asked"] or "", _ARROW),
-        strategy=labels.get(_STRATEGY),
-        fallbacks=None if fallbacks is None else _split(fallbacks, _ARROW),
+        models=() if named else _split(row["asked"] or "", ARROW),
+        strategy=labels.get(STRATEGY),
+        fallbacks=None if fallbacks is None else _split(fallbacks, ARROW),
         task=row["task"],
         user_tier=row["user_tier"],
         task_value=row["task_value"],
