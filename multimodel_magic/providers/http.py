@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 import ssl
 from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -18,7 +19,7 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["Pools", "address_fault", "origin", "patience", "tls"]
+__all__ = ["Pools", "address_fault", "origin", "patience", "tls", "veiled"]
 
 S = TypeVar("S")
 
@@ -64,6 +65,19 @@ def origin(url: str) -> str:
         return "<no address>"
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+
+
+def veiled(url: str) -> str:
+    """Return `url` without what it may hide: user, password, query and fragment.
+
+    `address_fault` says the same of both; an object that holds this one shows nothing.
+
+    Examples
+    --------
+    >>> veiled("https://me:word@host/v1?key=1"), veiled("https://host/v1")
+    ('https://…@host/v1?…', 'https://host/v1')
+    """
+    return re.sub(r"[?#].*", "?…", re.sub(r"^([\w+.-]+://)?[^/]*@", r"\1…@", url), flags=re.DOTALL)
 
 
 @functools.lru_cache(maxsize=64)

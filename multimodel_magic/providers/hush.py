@@ -32,6 +32,13 @@ LIBRARIES = (
     "openai",
 )
 
+LATE_LOGGERS = tuple(
+    f"{core}.{part}"
+    for core in ("httpcore", "httpcore2")
+    for part in ("connection", "http11", "http2", "proxy", "socks")
+)
+"""Made by modules that are imported at the first request, which they log."""
+
 _KEYLIKE = re.compile(r"\b(?:sk|pk|xai|gsk|hf|key|api)[-_][\w*.\-]{6,}|\bBearer\s+\S+", re.ASCII)
 
 
@@ -186,11 +193,15 @@ class Redactor(logging.Filter):
 
 
 _REDACTOR = Redactor()
+_hushed: set[str] = set()
+"""Names of loggers that were looked at."""
 
 
 def hush_logs(secret: Secret) -> None:
     """Keep `secret` out of the logs of the libraries that are imported by now."""
     _REDACTOR.know(secret)
+    if len(logging.root.manager.loggerDict) != len(_hushed):
+        hush_libraries()
 
 
 def hush_libraries() -> None:
@@ -198,6 +209,10 @@ def hush_libraries() -> None:
 
     Each logger needs the filter: one on a parent sees no records of its children.
     """
-    for name in list(logging.root.manager.loggerDict):
-        if name.partition(".")[0] in LIBRARIES:
+    for name in LATE_LOGGERS:
+        logging.getLogger(name)
+    names = list(logging.root.manager.loggerDict)
+    for name in names:
+        if name not in _hushed and name.partition(".")[0] in LIBRARIES:
             logging.getLogger(name).addFilter(_REDACTOR)
+    _hushed.update(names)

@@ -27,7 +27,7 @@ from multimodel_magic.errors import (
     TimedOut,
 )
 from multimodel_magic.providers.faults import Place, Rule, fault
-from multimodel_magic.providers.http import Pools, address_fault, origin, patience, tls
+from multimodel_magic.providers.http import Pools, address_fault, origin, patience, tls, veiled
 from multimodel_magic.providers.hush import hush_libraries, hush_logs, hushed, scrub
 from multimodel_magic.providers.keys import Secret, setting
 from multimodel_magic.providers.owned import refuse_owned
@@ -91,7 +91,7 @@ class Remote:
         prefix = re.sub(r"\W", "_", name.upper())
         self.name = name
         self.timeout_s = timeout
-        self._given_url = base_url
+        self._given_url = base_url and veiled(base_url)
         self._given_key = Secret(api_key or "")
         self._key_env = key_env or f"{prefix}_API_KEY"
         self._url_env = f"{prefix}_BASE_URL"
