@@ -34,7 +34,7 @@ TICK_S: Final = 0.5
 
 _INSTEAD: Final = {
     "text/plain": "(the live panes were here; what they showed stands below)",
-    "text/html": "",
+    "text/html": "<!-- The live panes were here; what they showed stands below. -->",
 }
 _BLOCKING: Final = (
     "This cell blocks its kernel: a button that does not answer will when the cell ends. "

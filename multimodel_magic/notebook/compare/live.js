@@ -32,7 +32,14 @@ const put = (node, text) => {
 };
 
 const BUSY = "The kernel is busy: this happens when the cell ends. Interrupting it stops all now.";
+const NOT_SAVED =
+  "The notebook's own copy could not follow, because the page was opened anew since the cell ran. " +
+  "The vote is recorded; %llm compare shows it in a new cell.";
 const PATIENCE_MS = 1500;
+
+// What stands below the live view, and what the notebook's file holds.
+const twinOf = root =>
+  root.closest(".jp-OutputArea-child")?.nextElementSibling?.querySelector(".mm-twin");
 
 function paneView(place, send) {
   const root = make("div", "mm-pane");
@@ -72,8 +79,7 @@ function paneView(place, send) {
   let shown = {}, since = 0, typeset = true;
   // Only Lab typesets formulas, and only in its own outputs: what it made of the twin's is copied.
   const copyFormulas = () => {
-    const below = root.closest(".jp-OutputArea-child")?.nextElementSibling;
-    const twin = below?.querySelector(`[data-mm-answer="${place}-${shown.run}"]`);
+    const twin = twinOf(root)?.querySelector(`[data-mm-answer="${place}-${shown.run}"]`);
     const formulas = [...(twin?.querySelectorAll(".mathjax_process") ?? [])];
     if (!formulas.length || !formulas.every(node => node.querySelector("mjx-container"))) return;
     answer.querySelectorAll(".mathjax_process").forEach((node, n) => {
@@ -141,7 +147,7 @@ function voteView(send) {
   said.setAttribute("role", "status");
   said.tabIndex = -1;
   root.append(question, choices, hint, said);
-  let shown = "", keys = {}, patience = null;
+  let shown = "", keys = {}, patience = null, opened = false;
   const cast = choice => {
     for (const node of choices.children) busy(node, true);
     put(question, "Recording your vote…");
@@ -172,6 +178,14 @@ function voteView(send) {
     said.hidden = vote.verdicts.length === 0;
     root.hidden = !vote.question && said.hidden;
     if (held && !said.hidden) said.focus();
+    if (opened && !said.hidden) patience = setTimeout(checkSaved, 2 * PATIENCE_MS, vote.verdicts);
+    opened = true;
+  };
+  const checkSaved = verdicts => {
+    const saved = twinOf(root)?.textContent;
+    if (saved !== undefined && !verdicts.every(line => saved.includes(line))) {
+      put(hint, NOT_SAVED);
+    }
   };
   const key = event => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
