@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests import hostile
 
-from .lab import Lab, Notebook
+from .lab import IDLE, NUMBER, OPEN, Lab, LabServer, Notebook, _notebook
 
 pytestmark = pytest.mark.browser
 
@@ -139,6 +141,18 @@ def test_a_blind_vote_by_mouse_reveals_and_is_saved(lab, tmp_path):
     assert notebook.console == []
 
 
+def test_the_ratings_count_the_vote(lab):
+    notebook = opened(lab, f"%%llm --compare {THREE} --blind\nTell me.", "%llm ratings")
+    notebook.run(1)
+    shown = Compared(notebook, 1)
+    shown.wait("Which answer is better?")
+    shown.live.get_by_role("button", name="C is better").click()
+    shown.wait("You voted, blind: C is better")
+    winner = re.search(r"which is (\S+)", shown.all.inner_text())[1]
+    notebook.run(2)
+    assert winner in Compared(notebook, 2).all.inner_text()
+
+
 def test_a_blind_vote_by_keyboard_alone(lab):
     notebook = opened(lab, f"%%llm --compare {THREE} --blind\nTell me.")
     notebook.run(1)
@@ -205,6 +219,72 @@ def test_a_saved_comparison_reads_well_without_a_kernel(lab, trusted):
     assert "Loading widget" not in text
     for words in ("★ A · scripted:", "330 m", "to first token", "Agreement:"):
         assert words in text
+
+
+def test_after_a_reload_of_the_page_the_panes_are_there_and_a_vote_counts(lab):
+    notebook = opened(lab, f"%%llm --compare {THREE} --blind\nTell me.", "%llm compare")
+    notebook.run(1)
+    Compared(notebook, 1).wait("Which answer is better?")
+    notebook.save()
+    notebook.page.reload()
+    notebook.page.wait_for_function(OPEN, timeout=60_000)
+    notebook.page.wait_for_function(IDLE, timeout=60_000)
+    notebook.page.evaluate(NUMBER)
+    shown = Compared(notebook, 1)
+    shown.wait("Which answer is better?")
+    shown.live.get_by_role("button", name="Tie").click()
+    shown.wait("You voted, blind: a tie")
+    notebook.run(2)
+    Compared(notebook, 2).wait("You voted, blind: a tie")
+
+
+@pytest.mark.local
+def test_the_local_model_competes_with_rehearsals(lab):
+    line = "%%llm --compare local,scripted:ann,scripted:bob --max-tokens 30"
+    notebook = opened(lab, f"{line}\nSay hello.")
+    notebook.run(1)
+    shown = Compared(notebook, 1)
+    for place in range(3):
+        shown.wait_pane(place, "✓ answered")
+    assert "local:smollm2" in shown.pane(0).inner_text()
+    assert notebook.strays == []
+
+
+class Notebook7(LabServer):
+    """Jupyter Notebook 7 in JupyterLab's place."""
+
+    def _command(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", "notebook", "--no-browser", "--allow-root"),
+            *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self._port}"),
+            *("--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.root}"),
+            f"--IdentityProvider.token={self.token}",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
+        ]
+
+
+def test_notebook_7_shows_the_panes_and_takes_the_vote(lab, tmp_path):
+    """The browser is Lab's: a second one would need a thread of its own."""
+    with Notebook7(tmp_path) as server:
+        cells = [SETUP, f"%%llm --compare {THREE} --blind\nTell me."]
+        content = json.dumps(_notebook(cells))
+        (server.root / "seven.ipynb").write_text(content, encoding="utf-8")
+        page = lab._browser.new_page(viewport={"width": 1000, "height": 900})
+        notebook = Notebook(page, server.origin, server.root / "seven.ipynb")
+        page.goto(f"{server.origin}/notebooks/seven.ipynb?token={server.token}")
+        page.wait_for_function(OPEN, timeout=60_000)
+        page.wait_for_function(IDLE, timeout=60_000)
+        page.evaluate(NUMBER)
+        notebook.run(0)
+        notebook.run(1)
+        shown = Compared(notebook, 1)
+        shown.wait("Which answer is better?")
+        assert not shown.twin.is_visible()
+        shown.live.get_by_role("button", name="All bad").click()
+        shown.wait("You voted, blind: none of them is good")
+        notebook.settle(1)
+        assert "none of them is good" in shown.saved_text()
+        notebook.close()
 
 
 def test_hostile_answers_and_names_run_nothing_and_fetch_nothing(lab):

@@ -94,6 +94,25 @@ _PAINTER.flush()
     assert not kernel.value("llm.last_comparison.hidden")
 
 
+def test_a_vote_on_open_answers_is_shown_too(kernel):
+    kernel.run("%%llm --compare acme:wilma,acme:fred\nHi")
+    heard = overheard(kernel, "%llm vote tie\nfrom multimodel_magic.notebook.compare import board\n"
+                              "board._PAINTER.flush()")  # fmt: skip
+    told = [m["content"]["data"].get("state", {}) for m in heard if m["msg_type"] == "comm_msg"]
+    assert told[-1]["head"]["vote"]["verdicts"] == ["You voted: a tie"]
+
+
+def test_it_runs_on_the_kernels_own_loop_too(kernel):
+    kernel.run('%config LLMMagics.event_loop = "kernel"')
+    awaited = kernel.run("%%llm --compare acme:wilma,acme:fred\nHi")
+    line = "get_ipython().run_cell_magic('llm', '--compare acme:wilma,acme:fred', 'Hi')"
+    blocking = kernel.run(line)
+    kernel.run('%config LLMMagics.event_loop = "background"')
+    assert (awaited.status, blocking.status) == ("ok", "ok"), blocking.traceback
+    assert "It is 43. Yes." in awaited.text
+    assert "It is 43. Yes." in blocking.text
+
+
 @pytest.mark.parametrize("how", ["awaited", "blocking"])
 def test_an_interrupt_stops_every_contestant_and_keeps_what_came(kernel, how):
     line = "--compare acme:endless,acme:endless2"

@@ -233,11 +233,12 @@ class Board:
     def _paint(self, *, at_once: bool) -> None:
         begun_s = self._clock()
         fresh = self._fresh()
-        if self._live is not None and fresh:
-            with self._live.hold_sync():
+        if self._live is not None:
+            head = self._head()
+            with self._live.hold_sync():  # one message, of what has changed
                 for place, payload in fresh.items():
                     setattr(self._live, f"pane{place}", payload)
-                self._live.head = self._head()
+                self._live.head = head
         if self._twin is not None and (at_once or begun_s >= self._next_twin_s):
             self._twin.fill(self._twin_bundle(), self._facts())
             self._next_twin_s = begun_s + (TWIN_S if self._live is not None else PAINT_S)
