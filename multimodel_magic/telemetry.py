@@ -24,6 +24,7 @@ from multimodel_magic.types import Attempt, Response
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Histogram, MeterProvider
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.trace import Span, TracerProvider
 
 __all__ = ["ATTEMPT", "CONTENT", "REQUEST", "Telemetry", "attributes", "from_environment", "switch"]
@@ -132,7 +133,8 @@ def switch(watchers: Watchers, *, on: bool, content: bool = False) -> None:
         Where OpenTelemetry is not installed; what was sent on before goes on.
     """
     new = [Telemetry(content=content).record] if on else []
-    watchers[:] = [tell for tell in watchers if not isinstance(_owner(tell), Telemetry)] + new
+    kept = [tell for tell in watchers if not isinstance(_owner(tell), Telemetry)]
+    watchers[:] = [*kept, *new]
 
 
 def _owner(tell: Callable[[Response], None]) -> object:
@@ -307,7 +309,7 @@ def _meter_provider() -> MeterProvider | None:
     return MeterProvider([reader], resource=_resource())
 
 
-def _resource() -> object:
+def _resource() -> Resource:
     from opentelemetry.sdk.resources import Resource
 
     # The environment's OTEL_SERVICE_NAME outweighs it.

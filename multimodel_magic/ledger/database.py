@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,6 +39,9 @@ BUSY_S = 30.0
 """How long a writer waits for another process's transaction, in seconds.
 
 An SQLite URL may say otherwise: `sqlite:///ledger.db?timeout=5`."""
+
+_LOCK = int.from_bytes(b"mmledger") >> 1
+"""The number by which those who make or upgrade the tables know each other."""
 
 _NAME_LENGTH = 255
 _MOMENT_LENGTH = 32
@@ -283,6 +287,9 @@ def upgrade(
         Where a newer version of this package wrote the ledger.
     """
     t = tables()
+    if connection.dialect.name == "postgresql":
+        # Until the transaction's end. Two that make the tables at once fail there otherwise.
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
     if connection.dialect.name in ("mysql", "mariadb"):
         # It has no index over unbounded text, only over its beginning. Said here, for to say it
         # imports MySQL's dialect (0.1 s).
@@ -330,6 +337,8 @@ def _url(address: str, *, read_only: bool) -> URL:
         if "://" in address
         else sa.URL.create("sqlite", database=str(Path(address).expanduser()))
     )
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
     file = _file(url)
     if file is None or not read_only:
         return url
@@ -358,6 +367,8 @@ def _engine(url: URL) -> Engine:
     import sqlalchemy as sa
 
     # hide_parameters: an error's text must not hold a prompt.
+    if url.drivername == "postgresql+psycopg" and find_spec("psycopg") is None:
+        raise ImportError("PostgreSQL needs psycopg: pip install 'multimodel_magic[postgres]'")
     if url.get_backend_name() != "sqlite":
         return sa.create_engine(url, hide_parameters=True, pool_pre_ping=True)
     file = _file(url)
