@@ -24,6 +24,7 @@ from multimodel_magic.errors import (
     Misconfigured,
     MultimodelError,
     ProviderMissing,
+    Retryable,
     TimedOut,
 )
 from multimodel_magic.providers.faults import Place, Rule, fault
@@ -385,7 +386,10 @@ def translated(error: Exception, place: Place) -> MultimodelError:
     )
     if kind is TimedOut:  # what the libraries say of it is how they count, not what happened
         return kind(told)
-    return kind(f"{told} ({said})" if said else told)
+    made = kind(f"{told} ({said})" if said else told)
+    if isinstance(made, Retryable):  # nobody signs a certificate between two tries
+        made.again = not any(isinstance(one, ssl.SSLCertVerificationError) for one in chain)
+    return made
 
 
 def _failed(error: BaseException | None) -> httpx2.Response | None:

@@ -7,7 +7,7 @@ import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -45,6 +45,8 @@ class Raw:
     keeps: bool = False
     """Whether a connection serves one request after another."""
     connections: int = 0
+    choose: Callable[[], None] | None = None
+    """Sets the script for the request that has just been read."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     rude: bool = False
     """Whether it answers without reading the request's body."""
@@ -104,29 +106,34 @@ class Raw:
         if not self.rude:
             self.bodies.append(await reader.readexactly(int(lengths[0][15:]) if lengths else 0))
         self.asked.set()
+        if self.choose is not None:
+            self.choose()
         script, self.script = self.script, self.later.pop(0) if self.later else self.script
         for step in script:
-            if isinstance(step, Forever):
-                while True:
-                    writer.write(step.piece)
-                    await writer.drain()
-                    await asyncio.sleep(step.pause_s)
-            elif isinstance(step, bytes):
-                writer.write(step)
+            await self._do(step, reader, writer)
+
+    async def _do(
+        self, step: Step, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        if isinstance(step, Forever):
+            while True:
+                writer.write(step.piece)
                 await writer.drain()
-            elif isinstance(step, float):
-                await asyncio.sleep(step)
-            elif step == HOLD:
-                while await reader.read(4096):
-                    pass
-                self.left.set()
-            elif step == RESET:
-                await asyncio.sleep(0.05)  # what was written is read first
-                linger = struct.pack("ii", 1, 0)
-                writer.get_extra_info("socket").setsockopt(
-                    socket.SOL_SOCKET, socket.SO_LINGER, linger
-                )
-                writer.transport.abort()
+                await asyncio.sleep(step.pause_s)
+        elif isinstance(step, bytes):
+            writer.write(step)
+            await writer.drain()
+        elif isinstance(step, float):
+            await asyncio.sleep(step)
+        elif step == HOLD:
+            while await reader.read(4096):
+                pass
+            self.left.set()
+        elif step == RESET:
+            await asyncio.sleep(0.05)  # what was written is read first
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            writer.transport.abort()
 
 
 @contextlib.asynccontextmanager
@@ -134,9 +141,11 @@ async def listening(server: Raw, tls: ssl.SSLContext | None = None) -> AsyncIter
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=2**22, ssl=tls)
     port = listener.sockets[0].getsockname()[1]
     server.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
-    yield server
-    listener.close()
-    await listener.wait_closed()
-    for task in server.tasks:
-        task.cancel()
-    await asyncio.gather(*server.tasks, return_exceptions=True)
+    try:
+        yield server
+    finally:
+        listener.close()
+        await listener.wait_closed()
+        for task in server.tasks:
+            task.cancel()
+        await asyncio.gather(*server.tasks, return_exceptions=True)
