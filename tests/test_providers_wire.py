@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import time
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multimodel_magic.errors import StreamInterrupted
 from multimodel_magic.providers import wire
 from multimodel_magic.providers.faults import Place
+from multimodel_magic.providers.hush import redacted
+from multimodel_magic.providers.keys import Secret
 from multimodel_magic.providers.wire import Lines, Reading, ServerEvents, tokens
 from multimodel_magic.types import TextDelta
 
@@ -83,3 +88,46 @@ def test_a_count_that_is_no_number_is_unknown() -> None:
     assert tokens({"a": "many", "b": {"c": None}}, "a") is None
     assert tokens({"a": "many", "b": {"c": None}}, "b", "c") is None
     assert tokens(None, "a") is None
+
+
+@pytest.mark.parametrize("frames", [ServerEvents, Lines])
+def test_no_byte_of_a_long_event_is_looked_at_twice(frames: type[ServerEvents | Lines]) -> None:
+    decoder, document = frames(), b'{"x": "' + b"y" * 3_000_000 + b'"}'
+    began_s = time.perf_counter()
+    data = document + b"\n" if frames is Lines else b"data: " + document + b"\n\n"
+    got = [one for at in range(0, len(data), 100) for one in decoder.feed(data[at : at + 100])]
+    assert got == [document]
+    assert time.perf_counter() - began_s < 3, "a square of the length would take minutes"
+
+
+def test_more_text_than_any_model_writes_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "MAX_TEXT", 10)
+    reading = Reading(Place("p", "m"))
+    reading.pieces.append("x" * 11)
+    with pytest.raises(StreamInterrupted, match="more than 10 characters"):
+        reading.news()
+
+
+@pytest.mark.parametrize(
+    ("begin", "is_stream"), [(b"data: {", True), (b": ping", True), (b"{", False), (b"[", False)]
+)
+def test_the_first_byte_says_whether_an_answer_comes_in_events(
+    begin: bytes,
+    is_stream: bool,  # noqa: FBT001 - pytest passes parameters by name
+) -> None:
+    assert ServerEvents().fits(begin) == is_stream
+    assert Lines().fits(begin)
+
+
+@given(
+    key=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=16, max_size=60),
+    before=st.binary(max_size=5),
+    after=st.binary(max_size=5),
+)
+def test_a_key_in_base64_is_scrubbed_whatever_stands_around_it(
+    key: str, before: bytes, after: bytes
+) -> None:
+    said = base64.b64encode(before + key.encode() + after).decode()
+    left = redacted(said, Secret(key))
+    assert "[key]" in left
+    assert key.encode()[2:-2] not in base64.b64decode(left.replace("[key]", "AAAA") + "===")

@@ -54,6 +54,9 @@ END = """
 - A deadline (`--timeout`) holds for the request as a whole. While another model is free, silence
   takes half of the time left at most, and a tenth is kept for it at the end.
 - A silent, slow or broken model is not asked again where that might leave the others no time.
+- A redirect and a certificate that is not trusted are not tried again: nothing mends them.
+- What a server floods or never ends is cut: 64 million characters of an answer, 64 MB of a body,
+  32 MB of an event, 256 kB of an error.
 - An answer is whole when its stop event has come, whatever comes after it. Without one it is none,
   however good it looks.
 - Whether an answer comes in events or in one piece its first byte says, not its content type.
