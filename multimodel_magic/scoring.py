@@ -11,6 +11,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import exp, log1p
 from operator import mul
 from typing import NamedTuple
@@ -83,6 +84,7 @@ _FORMULA_MARK = re.compile(
     r"|(?:(?<=\b[a-zA-Z].)|(?<=\b[a-zA-Z] .)|(?<=\b[a-zA-Z]\w.)|(?<=\b[a-zA-Z]\w .))\s?[\w(\\])"
 )
 _ITEM = re.compile(r"\n[ \t]*(?:[-*\u2022]|\d{1,2}[.)])[ \t]+\S")
+_NUMBER = re.compile(r"\d[\d.,]*")
 _SMALL_SUM = re.compile(
     r"\W*(?:(?:what(?:'?s| is)|how much is|compute|calculate)\s+)?"
     r"\d{1,3}(?:\s*[-+*/x\u00d7]\s*\d{1,3}){1,2}\s*=?\W*",
@@ -196,8 +198,9 @@ def complexity(prompt: str) -> Complexity:
     reading = read(prompt)
     if not reading.known:
         return Complexity(ABSTAINED, (), abstained=True)
+    found = _words_found(reading)
     signals = [
-        Signal(name, value, weight, value * weight, _fired_by(name, reading))
+        Signal(name, value, weight, value * weight, found.get(name) or _fired_by(name, reading))
         for name, value, weight in zip(SIGNALS, reading.measured, _WEIGHTS, strict=True)
         if value
     ]
@@ -310,12 +313,20 @@ def _count_stems(text: str, counts: list[int]) -> None:
             counts[_AT[signal]] += 1
 
 
+def _words_found(reading: _Reading) -> dict[str, tuple[str, ...]]:
+    """Sort the words that were heard by signal, in alphabetical order."""
+    found: dict[str, set[str]] = {}
+    for word in reading.hits:
+        found.setdefault(WORDS[word], set()).add(word.decode())
+    if not reading.text.isascii():
+        for stem, signal in STEMS.items():
+            if stem in reading.text:
+                found.setdefault(signal, set()).add(stem)
+    return {signal: tuple(sorted(words)) for signal, words in found.items()}
+
+
 def _fired_by(name: str, reading: _Reading) -> tuple[str, ...]:
-    """Name what fired a signal, in alphabetical order."""
-    if name in WORD_SIGNALS:
-        found = {word.decode() for word in reading.hits if WORDS[word] == name}
-        stems = {stem for stem, signal in STEMS.items() if signal == name and stem in reading.text}
-        return tuple(sorted(found | stems))
+    """Name what fired a signal that is not made of words."""
     if name == "pasted_code":
         return tuple(mark.strip() for mark in _CODE_MARKS if mark in reading.text)
     if name == "formula":
@@ -331,12 +342,12 @@ def _fired_by(name: str, reading: _Reading) -> tuple[str, ...]:
                 {
                     word
                     for word in reading.text.lower().split()
-                    if word.isalpha() and len(word) >= _LONG_WORD
+                    if len(word) >= _LONG_WORD and word.isalpha()
                 }
             )
         )
     if name == "numbers":
-        return tuple(re.findall(r"\d[\d.,]*", reading.text)[:8])
+        return tuple(found.group() for found in islice(_NUMBER.finditer(reading.text), 8))
     return ()
 
 
