@@ -130,4 +130,5 @@ def test_a_key_in_base64_is_scrubbed_whatever_stands_around_it(
     said = base64.b64encode(before + key.encode() + after).decode()
     left = redacted(said, Secret(key))
     assert "[key]" in left
-    assert key.encode()[2:-2] not in base64.b64decode(left.replace("[key]", "AAAA") + "===")
+    rest = (len(before) + len(after)) * 4 / 3 + 8  # and what is mixed of a sign and its neighbour
+    assert len(left.replace("[key]", "")) <= rest
