@@ -16,6 +16,8 @@ from multimodel_magic.notebook.compare import cell, gallery, picture, table, twi
 from multimodel_magic.notebook.compare.board import Board, Mark
 from multimodel_magic.notebook.compare.pane import MARKS, Pane
 from multimodel_magic.notebook.compare.voting import cast, head_of, verdicts
+from multimodel_magic.notebook.completion import Vocabulary, offer
+from multimodel_magic.notebook.options import Options, parse_cell
 from multimodel_magic.session import Session
 from multimodel_magic.types import (
     Attempt,
@@ -73,6 +75,44 @@ EVENTS = (
     TextDelta("It is 42."),
     Finished(answered()),
 )
+
+
+# --- the line
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--blind", "--compare A,B names them"),
+        ("fast --blind", "--compare A,B names them"),
+        ("--compare a,b fast", "a model of its own"),
+        ("--compare a,b -m fast", "a model of its own"),
+        ("--compare a,b -s cost", "-s"),
+        ("--compare a,b -x", "-x"),
+        ("--compare a,b -c", "-c"),
+        ("--compare ,", "names nothing"),
+    ],
+)
+def test_what_goes_with_one_answer_only_is_refused_in_a_line(line, said):
+    with pytest.raises(UsageError, match=said):
+        parse_cell(line)
+
+
+def test_contestants_are_completed_at_every_comma():
+    known = Vocabulary(models=("fast", "strong"), strategies=("cost",))
+    for line in ("%%llm --compare ", "%%llm --compare fast,"):
+        found = offer(line, 0, len(line), lambda: known)
+        assert found.words == ("fast", "strong", "cost")
+
+
+async def test_a_dry_run_says_whom_each_would_ask():
+    session = Session(ledger=Ledger(":memory:"))
+    options = Options(compare=("scripted:echo", "complexity"))
+    shown = await cell.dry_run(session, options, Request("Hi"))
+    assert [row[0] for row in shown.rows] == ["scripted:echo", "complexity"]
+    assert shown.rows[0][1] == "scripted:echo"
+    assert "complexity" in shown.rows[1][-1]
+    assert not session.history
 
 
 # --- panes

@@ -172,6 +172,10 @@ class Magics:
         self._refresh()
         asked = self._prepared(options, body, namespace)
         client = self.session.client
+        if options.dry_run and options.compare:
+            from multimodel_magic.notebook.compare.cell import dry_run
+
+            return bridge.run(dry_run(self.session, options, asked.request))
         if options.dry_run:
             return bridge.run(plan(client, asked.request))
         nested = self._settings.event_loop == "kernel"

@@ -289,7 +289,6 @@ _OF_ONE_ANSWER = {
     "strategy": "-s",
     "thread": "-c",
     "extract": "-x",
-    "dry_run": "-n",
     "verbose": "-v",
 }
 """What says something of one answer, and nothing of several side by side."""

@@ -12,10 +12,12 @@ from multimodel_magic.notebook import hosting
 from multimodel_magic.notebook.compare import gallery, picture, table, twin
 from multimodel_magic.notebook.compare.board import Board
 from multimodel_magic.notebook.options import Options
+from multimodel_magic.notebook.plan import planned
+from multimodel_magic.notebook.table import Table
 from multimodel_magic.session import Session
 from multimodel_magic.types import Request
 
-__all__ = ["again", "attended", "compare", "compare_async", "show"]
+__all__ = ["again", "attended", "compare", "compare_async", "dry_run", "show"]
 
 _NO_ANSWER = "no contestant answered; each says why in its pane (--soft goes on)"
 _INTERRUPTED = "interrupted: every contestant was stopped; what came is in llm.last_comparison"
@@ -99,6 +101,18 @@ def attended() -> bool:
     shell = hosting.current_shell()
     parent: dict[str, Any] = getattr(shell, "get_parent", dict)() or {}
     return bool(parent.get("content", {}).get("allow_stdin", False))
+
+
+async def dry_run(session: Session, options: Options, request: Request) -> Table:
+    """Say whom every contestant would ask and about what it would cost; asks no model."""
+    lineup = line_up(session.client, request, options.compare)
+    plans = [await planned(session.client, one) for one in lineup.requests]
+    rows = tuple(
+        (name, *plan.candidates.rows[0], plan.route.why)
+        for name, plan in zip(lineup.names, plans, strict=True)
+    )
+    columns = ("contestant", *plans[0].candidates.columns, "why")
+    return Table("Would compare", columns, rows, "nobody was asked")
 
 
 def again(session: Session) -> None:
