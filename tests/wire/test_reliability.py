@@ -271,3 +271,19 @@ async def test_200_requests_over_a_shaky_server_are_all_answered_once(wire: Any)
         assert len([a for a in attempts if a.provider == "w"]) == server.posts
         assert {"open", "closed"} <= states
         await client.aclose()
+
+
+@pytest.mark.usefixtures("warm")
+async def test_a_connection_that_was_closed_while_it_rested_costs_no_attempt(wire: Any) -> None:
+    async with listening(Raw(keeps=True)) as server:
+        client = _client(wire, server.url)
+        for number in range(3):
+            server.chunked(wire, *wire.answer("Hello"), b"")
+            response = await client.generate(Request("hi", models=("w:m",)))
+            assert (response.text, len(response.attempts)) == ("Hello", 1)
+            assert server.connections >= number + 1
+            for task in server.tasks:  # the server closes what rests
+                task.cancel()
+            await asyncio.sleep(0.05)
+        assert server.posts == 3
+        await client.aclose()
