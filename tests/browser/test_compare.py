@@ -168,6 +168,10 @@ def test_a_blind_vote_by_keyboard_alone(lab):
     else:
         pytest.fail("the vote is out of the keyboard's reach")
     notebook.page.keyboard.press("x")  # Lab's shortcut that cuts the cell: not from here
+    notebook.page.keyboard.press("Control+s")  # which is Lab's from everywhere
+    notebook.page.wait_for_function(
+        "() => !jupyterapp.shell.currentWidget.context.model.dirty", timeout=10_000
+    )
     notebook.page.keyboard.press("t")
     shown.wait("You voted, blind: a tie")
     assert notebook.page.locator(".jp-Notebook-cell").count() == cells

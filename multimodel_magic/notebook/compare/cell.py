@@ -20,6 +20,7 @@ from multimodel_magic.types import Request
 __all__ = ["again", "attended", "compare", "compare_async", "dry_run", "show"]
 
 _NO_ANSWER = "no contestant answered; each says why in its pane (--soft goes on)"
+_ALL_STOPPED = "every contestant was stopped; what came is in llm.last_comparison"
 _INTERRUPTED = "interrupted: every contestant was stopped; what came is in llm.last_comparison"
 
 
@@ -89,8 +90,9 @@ def _opened(session: Session, options: Options, request: Request, *, blocking: b
 def _closed(board: Board, options: Options, *, stopped: bool) -> Comparison:
     board.settle()
     comparison = board.comparison
-    if stopped:
-        raise Cancelled(_INTERRUPTED)
+    errors = [response.error if response else None for response in comparison.responses]
+    if stopped or all(isinstance(error, Cancelled) for error in errors):
+        raise Cancelled(_INTERRUPTED if stopped else _ALL_STOPPED)
     if not comparison.answered and not options.soft:
         raise MultimodelError(_NO_ANSWER)
     return comparison

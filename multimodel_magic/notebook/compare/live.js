@@ -8,14 +8,17 @@ const make = (tag, name, text) => {
   return node;
 };
 
-// Lab's shortcuts (A and B insert a cell, X cuts, D D deletes) must not strike at our controls.
-const ours = node => {
-  node.setAttribute("data-lm-suppress-shortcuts", "true");
-  return node;
+// Lab's shortcuts of one key (A and B insert a cell, X cuts, D D deletes) must not strike at our
+// controls; those with Ctrl, and Shift+Enter, are meant. Lab listens on the document, before us.
+const guarded = root => event => {
+  if (!root.contains(event.target)) return;
+  const meant = event.ctrlKey || event.metaKey || event.altKey
+    || (event.shiftKey && event.key === "Enter");
+  event.target.toggleAttribute("data-lm-suppress-shortcuts", !meant);
 };
 
 const button = (name, label, act) => {
-  const node = ours(make("button", name, label));
+  const node = make("button", name, label);
   node.type = "button";
   node.addEventListener("click", () => { if (!isBusy(node)) act(); });
   return node;
@@ -51,7 +54,7 @@ function paneView(place, send) {
   const state = make("span", "mm-state");
   state.setAttribute("role", "status");
   head.append(title, state);
-  const answer = ours(make("div", "mm-answer mathjax_ignore tex2jax_ignore"));
+  const answer = make("div", "mm-answer mathjax_ignore tex2jax_ignore");
   answer.tabIndex = 0;
   answer.setAttribute("role", "region");
   const notices = make("div", "mm-notices");
@@ -212,6 +215,8 @@ function render({ model, el }) {
   grid.append(...panes.map(pane => pane.root));
   root.append(note, grid, vote.root, agreement);
   root.addEventListener("keydown", vote.key);
+  const guard = guarded(root);
+  window.addEventListener("keydown", guard, true);
 
   let agreed = "";
   const drawHead = () => {
@@ -221,7 +226,6 @@ function render({ model, el }) {
     vote.update(head.vote);
     if (head.agreement !== agreed) {
       agreement.innerHTML = agreed = head.agreement;
-      agreement.querySelectorAll("summary").forEach(ours);
     }
   };
   const drawn = panes.map((pane, place) => {
@@ -236,6 +240,7 @@ function render({ model, el }) {
   el.append(root);
   return () => {
     clearInterval(ticking);
+    window.removeEventListener("keydown", guard, true);
     [...panes, vote].forEach(view => view.end());
     model.off("change:head", drawHead);
     drawn.forEach((draw, place) => model.off(`change:pane${place}`, draw));
