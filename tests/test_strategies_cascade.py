@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multimodel_magic.errors import UsageError
+from multimodel_magic.catalogue import Catalogue
+from multimodel_magic.config import parse_config
+from multimodel_magic.errors import ConfigError, UsageError
+from multimodel_magic.routing import build_strategies
 from multimodel_magic.strategies import Cascade
 from multimodel_magic.strategies.cascade import (
     Judge,
@@ -212,3 +215,30 @@ def test_log_probability_that_is_not_given_takes_the_answer() -> None:
     assert confident(None).ok
     assert confident(-0.1).ok
     assert not confident(-2.0).ok
+
+
+def _judge_of(yaml: str):
+    strategy = build_strategies(parse_config(yaml), Catalogue())["cascade"]
+    return strategy.route(Request("x", strategy="cascade")).judge
+
+
+def test_a_file_names_the_judge_of_the_cascade_and_its_least_grade() -> None:
+    text = 'routing: {cascade: {models: ["x:a", "x:b"], judge: strong, least: 8}}'
+    assert _judge_of(text) == ModelJudge("strong", 8)
+    graded = 'routing: {cascade: {models: ["x:a", "x:b"], judge: strong}}'
+    assert _judge_of(graded) == ModelJudge("strong", 6)
+    assert _judge_of('routing: {cascade: {models: ["x:a", "x:b"]}}') is plain_faults
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ("{least: 7}", "give cascade.judge"),
+        ("{judge: strong, least: 11}", "routing.cascade.least"),
+        ("{judge: strong, least: 0}", "routing.cascade.least"),
+        ("{judg: strong}", "did you mean 'judge'"),
+    ],
+)
+def test_a_judge_of_the_cascade_that_makes_no_sense_is_one_line(said: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        parse_config(f"routing: {{cascade: {said}}}")

@@ -206,9 +206,19 @@ class TaskSettings(Strict):
 
 
 class CascadeSettings(Strict):
-    """How `cascade` goes up: the rungs from the cheapest."""
+    """How `cascade` goes up: the rungs from the cheapest, and who judges their answers."""
 
     models: Annotated[Words, Field(min_length=1)] = ("fast", "strong")
+    judge: Word | None = None
+    """The model, alias or role that grades each answer; without one only plain faults go up."""
+    least: Annotated[int, Field(ge=1, le=10)] | None = None
+    """The lowest grade of that judge, from 1 to 10, that will do; 6 where it is not given."""
+
+    @model_validator(mode="after")
+    def _least_needs_a_judge(self) -> Self:
+        if self.least is not None and self.judge is None:
+            raise fault("'least' is the grade of a judge: give cascade.judge, a model or role")
+        return self
 
 
 def _mode(value: object) -> object:

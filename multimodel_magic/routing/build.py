@@ -7,7 +7,7 @@ is usable at the moment) turns them into `provider:model` and leaves out what la
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -21,7 +21,7 @@ from multimodel_magic.pricing import Rates
 from multimodel_magic.routing.matching import Look
 from multimodel_magic.routing.rules import Asked, BoundRule, ByRules, Dealt, Guarded
 from multimodel_magic.strategies import Fixed, Named
-from multimodel_magic.strategies.cascade import Cascade
+from multimodel_magic.strategies.cascade import Cascade, ModelJudge
 from multimodel_magic.strategies.complexity import ByComplexity
 from multimodel_magic.strategies.cost import ByCostTier, Terms, seed_table
 from multimodel_magic.strategies.experiment import Arm, Experiment
@@ -301,7 +301,13 @@ class Shelf:
 
     def cascade(self) -> Cascade:
         """Make `cascade`."""
-        return Cascade(self.config.routing.cascade.models)
+        said = self.config.routing.cascade
+        if said.judge is None:
+            return Cascade(said.models)
+        judge = ModelJudge(said.judge)
+        return Cascade(
+            said.models, judge if said.least is None else replace(judge, least=said.least)
+        )
 
     def task(self) -> ByTask:
         """Make `task`."""

@@ -153,6 +153,8 @@ def _mentions(config: RoutingConfig) -> Iterator[tuple[Path, str]]:
         yield from (((*path, key), value or key) for key, value in table.items())
     if "cascade" in routing.model_fields_set:
         yield from _listed(("routing", "cascade", "models"), routing.cascade.models)
+        if routing.cascade.judge is not None:
+            yield ("routing", "cascade", "judge"), routing.cascade.judge
     for role, models in config.roles.items():
         yield ("roles", role), role
         yield from _listed(("roles", role), models)
