@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import nbclient
+import nbformat
 import pytest
 
 PACED = """
@@ -81,11 +83,9 @@ def test_a_vote_from_code_reveals_in_the_saved_output(kernel):
     kernel.run("%%llm --compare acme:wilma,acme:fred --blind\nHi")
     vote = """
 from multimodel_magic.experiments.votes import Vote
-from multimodel_magic.notebook.compare.board import _PAINTER
 it = llm.last_comparison
 llm.vote(Vote(comparison=it.id, request_ids=it.request_ids, contestants=it.names,
               verdict="tie", blind=True, shuffle=it.shuffle))
-_PAINTER.flush()
 """
     heard = overheard(kernel, vote)
     updates = [m["content"]["data"] for m in heard if m["msg_type"] == "update_display_data"]
@@ -96,10 +96,21 @@ _PAINTER.flush()
 
 def test_a_vote_on_open_answers_is_shown_too(kernel):
     kernel.run("%%llm --compare acme:wilma,acme:fred\nHi")
-    heard = overheard(kernel, "%llm vote tie\nfrom multimodel_magic.notebook.compare import board\n"
-                              "board._PAINTER.flush()")  # fmt: skip
+    heard = overheard(kernel, "%llm vote tie")
     told = [m["content"]["data"].get("state", {}) for m in heard if m["msg_type"] == "comm_msg"]
     assert told[-1]["head"]["vote"]["verdicts"] == ["You voted: a tie"]
+
+
+def test_who_runs_a_notebook_unattended_gets_the_vote_into_the_compared_cell(bare_environment):
+    setup = f"import multimodel_magic\n%load_ext multimodel_magic\n{PACED}"
+    blind = "%%llm --compare acme:wilma,acme:fred --blind\nHi"
+    cells = [nbformat.v4.new_code_cell(code) for code in (setup, blind, "%llm vote A")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    client = nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3")
+    client.execute(env=bare_environment)
+    (shown,) = notebook.cells[1].outputs
+    assert "You voted, blind: A is better, which is acme:" in shown.data["text/plain"]
+    assert "widgets" not in notebook.metadata
 
 
 def test_it_runs_on_the_kernels_own_loop_too(kernel):

@@ -159,11 +159,15 @@ class Board:
     def settle(self) -> None:
         """Have everything shown that has happened: the cell is about to end."""
         self.put(Mark.OVER)
-        _PAINTER.flush()
+        self.shown()
         if self._twin is None and not self._quiet:
             self._twin = Place({})
             self._twin.fill(self._twin_bundle(), self._facts())
             self._twin.show()
+
+    def shown(self) -> None:
+        """Wait until everything that has happened is shown; not to be called by the painter."""
+        _PAINTER.flush()
 
     # --- what happens, in any thread
 

@@ -38,3 +38,4 @@ def votes_on(comparison: str) -> tuple[Vote, ...]:
 def _tell(vote: Vote) -> None:
     if (board := _BOARDS.get(vote.comparison)) is not None:
         board.put(vote)
+        board.shown()  # within the cell that votes: who runs a notebook reads no further
