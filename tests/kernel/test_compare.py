@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import nbclient
 import nbformat
@@ -188,3 +190,17 @@ def test_eight_panes_of_100_tokens_a_second_take_no_longer_than_the_slowest_alon
         if ratio <= 1.05:
             break
     assert ratio <= 1.05
+
+
+def test_a_terminal_gets_text(bare_environment):
+    code = (
+        "get_ipython().run_line_magic('load_ext', 'multimodel_magic'); "
+        "get_ipython().run_cell_magic('llm', '--compare scripted:echo,scripted:answers', 'Hi')"
+    )
+    command = [sys.executable, "-m", "IPython", "--no-banner", "--colors=NoColor", "-c", code]
+    ran = subprocess.run(
+        command, env=bare_environment, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert "scripted:echo — ✓ answered" in ran.stdout
+    assert "Agreement: 0 of 2 sentences are in both" in ran.stdout
+    assert ran.stdout.count("scripted:answers · named by you") == 1
