@@ -138,6 +138,8 @@ def test_a_blind_vote_by_mouse_reveals_and_is_saved(lab, tmp_path):
     assert saved["metadata"]["multimodel_magic"]["votes"][0]["preferred"] == 1
     notebook.run(2)
     assert "★ B" in Compared(notebook, 2).all.inner_text()
+    notebook.settle(4)
+    assert "could not follow" not in shown.all.inner_text()
     assert notebook.console == []
 
 
@@ -238,6 +240,7 @@ def test_after_a_reload_of_the_page_the_panes_are_there_and_a_vote_counts(lab):
     shown.wait("Which answer is better?")
     shown.live.get_by_role("button", name="Tie").click()
     shown.wait("You voted, blind: a tie")
+    shown.wait("The notebook's own copy could not follow")
     notebook.run(2)
     Compared(notebook, 2).wait("You voted, blind: a tie")
 
