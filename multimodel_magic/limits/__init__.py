@@ -4,17 +4,18 @@ One layer retries, and it is this one: the SDK clients are made with `max_retrie
 is a value or a small state machine with the clock handed in; none of them waits or asks.
 """
 
-from multimodel_magic.limits.breaker import Breaker, Breakers
+from multimodel_magic.limits.breaker import Breaker, Breakers, BreakerTerms
 from multimodel_magic.limits.budget import Budget, Purse
 from multimodel_magic.limits.following import Next, what_next
 from multimodel_magic.limits.keys import RefusedKeys
 from multimodel_magic.limits.lateness import within
 from multimodel_magic.limits.pace import Pace
 from multimodel_magic.limits.patience import Deadline, Patience, dice
-from multimodel_magic.limits.rate import Limiter, Rate
+from multimodel_magic.limits.rate import Limiter, Rate, Window
 
 __all__ = [
     "Breaker",
+    "BreakerTerms",
     "Breakers",
     "Budget",
     "Deadline",
@@ -25,6 +26,7 @@ __all__ = [
     "Purse",
     "Rate",
     "RefusedKeys",
+    "Window",
     "dice",
     "what_next",
     "within",

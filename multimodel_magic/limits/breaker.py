@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-__all__ = ["Breaker", "Breakers", "Gate", "State"]
+__all__ = ["Breaker", "BreakerTerms", "Breakers", "Gate", "State"]
 
 State: TypeAlias = Literal["closed", "open", "half-open"]
 Gate: TypeAlias = Literal["free", "probe"]
@@ -16,6 +16,24 @@ Gate: TypeAlias = Literal["free", "probe"]
 
 LOOK_AGAIN_S = 0.1
 """How long who waits for somebody else's probe waits before it looks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerTerms:
+    """When a breaker opens, and for how long.
+
+    Parameters
+    ----------
+    failures, of
+        A breaker opens when so many of so many last attempts failed.
+    rest_s, rest_most_s
+        The first rest in seconds, doubled each time that the probe fails, and the longest one.
+    """
+
+    failures: int = 5
+    of: int = 10
+    rest_s: float = 5.0
+    rest_most_s: float = 60.0
 
 
 @dataclass(slots=True)
@@ -70,10 +88,8 @@ class Breakers(Mapping[str, Breaker]):
 
     Parameters
     ----------
-    failures, of
-        A breaker opens when so many of so many last attempts failed.
-    rest_s, rest_most_s
-        The first rest in seconds, doubled each time that the probe fails, and the longest one.
+    failures, of, rest_s, rest_most_s
+        As in `BreakerTerms`.
     clock
         Monotonic seconds.
 
@@ -99,10 +115,7 @@ class Breakers(Mapping[str, Breaker]):
         rest_most_s: float = 60.0,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.failures = failures
-        self.of = of
-        self.rest_s = rest_s
-        self.rest_most_s = rest_most_s
+        self.terms = BreakerTerms(failures, of, rest_s, rest_most_s)
         self._clock = clock
         self._breakers: dict[str, Breaker] = {}
 
@@ -147,7 +160,7 @@ class Breakers(Mapping[str, Breaker]):
         if breaker is None:
             if not failed:
                 return
-            breaker = Breaker(self._clock, deque(maxlen=self.of), self.rest_s)
+            breaker = Breaker(self._clock, deque(maxlen=self.terms.of), self.terms.rest_s)
             self._breakers[name] = breaker
         if gate == "probe":
             breaker.probing = False
@@ -156,10 +169,18 @@ class Breakers(Mapping[str, Breaker]):
         breaker.recent.append(failed)
         if failed:
             breaker.last_error = error or ""
-            if gate == "probe" or sum(breaker.recent) >= self.failures:
+            if gate == "probe" or sum(breaker.recent) >= self.terms.failures:
                 self._open(breaker)
         elif gate == "probe" or not any(breaker.recent):
             self._close(name, breaker)
+
+    def use(self, terms: BreakerTerms) -> None:
+        """Go by these terms from now on; who rests goes on resting."""
+        for breaker in self._breakers.values():
+            breaker.recent = deque(breaker.recent, maxlen=terms.of)
+            if breaker.rest_s == self.terms.rest_s:
+                breaker.rest_s = terms.rest_s
+        self.terms = terms
 
     def forget(self) -> None:
         """Close all of them."""
@@ -167,13 +188,13 @@ class Breakers(Mapping[str, Breaker]):
 
     def _open(self, breaker: Breaker) -> None:
         breaker.open_until_s = self._clock() + breaker.rest_s
-        breaker.rest_s = min(2 * breaker.rest_s, self.rest_most_s)
+        breaker.rest_s = min(2 * breaker.rest_s, self.terms.rest_most_s)
         breaker.opened += 1
 
     def _close(self, name: str, breaker: Breaker) -> None:
         if breaker.opened:
             breaker.open_until_s = None
             breaker.recent.clear()
-            breaker.rest_s = self.rest_s
+            breaker.rest_s = self.terms.rest_s
         else:
             del self._breakers[name]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from multimodel_magic.types import RateHint
 
-__all__ = ["Lease", "Limiter", "Rate"]
+__all__ = ["Lease", "Limiter", "Rate", "Window"]
 
 BURST_S = 10.0
 """A bucket holds what comes in so many seconds: vendors count by shorter spans than a minute."""
@@ -41,9 +41,28 @@ class _Bucket:
         self._fill(now_s)
         self.balance -= need
 
+    def left(self, now_s: float) -> float:
+        self._fill(now_s)
+        return self.balance
+
     def _fill(self, now_s: float) -> None:
         self.balance = min(self.capacity, self.balance + (now_s - self.at_s) * self.per_s)
         self.at_s = now_s
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is left of one limit at one moment."""
+
+    name: str
+    """A provider or `provider:model`."""
+    kind: str
+    """`requests` or `tokens`, and whether the vendor's headers said it."""
+    left: float
+    """Below 0: so much is owed to requests that wait already."""
+    most: float
+    """What may be asked at once."""
+    per_minute: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +97,30 @@ class Limiter:
         *,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.rates = dict(rates or {})
+        self.rates: Mapping[str, Rate] = {}
         self._clock = clock
         self._buckets: dict[tuple[str, str], _Bucket] = {}
-        for name, rate in self.rates.items():
-            self._fill_in(name, "requests", rate.requests, least=1.0)
-            self._fill_in(name, "tokens", rate.tokens, least=1000.0)
+        self.use(rates or {})
 
     def __bool__(self) -> bool:
         return bool(self._buckets)
+
+    def use(self, rates: Mapping[str, Rate]) -> None:
+        """Take these rates instead; what stays as it was, and what was learned, goes on."""
+        before, self.rates = self.rates, dict(rates)
+        for name in before.keys() | rates.keys():
+            if before.get(name) != rates.get(name):
+                rate = rates.get(name, Rate())
+                self._fill_in(name, "requests", rate.requests, least=1.0)
+                self._fill_in(name, "tokens", rate.tokens, least=1000.0)
+
+    def windows(self) -> tuple[Window, ...]:
+        """Say what is left of every limit at this moment."""
+        now_s = self._clock()
+        return tuple(
+            Window(name, kind, bucket.left(now_s), bucket.capacity, bucket.per_s * 60)
+            for (name, kind), bucket in self._buckets.items()
+        )
 
     def wait_s(self, name: str, tokens: int) -> float:
         """Return how long a request of so many tokens must wait; 0 where it need not."""
@@ -139,7 +173,9 @@ class Limiter:
                 yield bucket, requests if kind.startswith("requests") else tokens
 
     def _fill_in(self, name: str, kind: str, per_minute: float | None, *, least: float) -> None:
-        if per_minute is not None:
-            per_s = per_minute / 60
-            capacity = max(min(least, per_minute), per_s * BURST_S)
-            self._buckets[name, kind] = _Bucket(capacity, per_s, capacity, self._clock())
+        if per_minute is None:
+            self._buckets.pop((name, kind), None)
+            return
+        per_s = per_minute / 60
+        capacity = max(min(least, per_minute), per_s * BURST_S)
+        self._buckets[name, kind] = _Bucket(capacity, per_s, capacity, self._clock())
