@@ -154,9 +154,9 @@ class Fields:
         self._filling = False
         self._rules: list[Row] = []
         self._roles: list[Row] = []
-        self.default_model = self._combobox("Default", "who answers where nothing else speaks")
-        self.strategy = self._text("Strategy", "chooses where no rule matches; empty: none")
-        self.fallbacks = self._text("Fallbacks", "asked in this order after a failure: a, b")
+        self.default_model = self._combobox("Default model", "who answers where nothing else does")
+        self.strategy = self._text("Strategy", "chooses where no rule matches")
+        self.fallbacks = self._text("Fallbacks", "asked after a failure: a, b")
         self.rules = widgets.VBox([])
         self.roles = widgets.VBox([])
         self.add_rule = self._button(
@@ -264,7 +264,7 @@ class Fields:
             options=TARGETS, value=row.target, tooltip="what is named", layout={"width": "7em"}
         )
         target.observe(self._changed, names="value")
-        who = self._combobox("", "a model, alias or role, or a strategy", row.who, "15em")
+        who = self._combobox("", "model, role or strategy", row.who, "15em")
         then = self._text(
             "", "its own fallbacks; none: nobody", row.fallbacks, "13em", "as for all"
         )
@@ -310,7 +310,7 @@ class Fields:
     def _told(self, widget: Widget, name: str, tip: str, width: str) -> Widget:
         widget.description, widget.tooltip = name, f"{name}: {tip}" if name else tip
         widget.layout = {"width": width or "26em", "max_width": "100%"}
-        widget.style = {"description_width": "5.5em"} if name else {"description_width": "0"}
+        widget.style = {"description_width": "7em"} if name else {"description_width": "0"}
         widget.observe(self._changed, names="value")
         return widget
 

@@ -273,8 +273,8 @@ def _sides(tables: Sequence[Table]) -> list[Sequence[Table]]:
 def _models(tally: Tally) -> Table:
     most_s = max((m.latency_p50_s or 0.0 for m in tuple(tally.models.values())), default=0.0)
     rows = tuple(_row(name, model, most_s) for name, model in tuple(tally.models.items()))
-    columns = ("model", "answered", "first token", "latency", "cost")
-    note = "medians of the latest answers; a bar is a model's latency beside the slowest's"
+    columns = ("model", "answered", "first token", "latency", "", "cost")
+    note = "times are medians of the latest answers; bars compare the latencies"
     nothing = "nothing was asked yet: run a %%llm cell and it shows here"
     return Table("Models", columns if rows else (), rows, note if rows else nothing)
 
@@ -287,6 +287,7 @@ def _row(name: str, model: ModelTally, most_s: float) -> tuple[str, ...]:
         name,
         f"{model.answered} of {model.asked}",
         "" if ttft_s is None else seconds(ttft_s),
-        "" if latency_s is None else f"{seconds(latency_s)} {'▇' * blocks}".rstrip(),
+        "" if latency_s is None else seconds(latency_s),
+        "▇" * blocks,
         f"{money(model.cost_usd)}{unknown}",
     )
