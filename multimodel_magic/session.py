@@ -7,7 +7,6 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
@@ -17,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from multimodel_magic import bridge, plugins, pricing
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.client.cache import Mode
+from multimodel_magic.client.guards import configured, guards_of, set_guards
 from multimodel_magic.comparison.comparing import Comparing
 from multimodel_magic.config import find_config
 from multimodel_magic.errors import ConfigError
 from multimodel_magic.experiments.voting import Voting
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.ledger.keeping import Keeping
-from multimodel_magic.limits import Patience
 from multimodel_magic.replay.notes import notes_of
 from multimodel_magic.replay.replaying import Replaying
 from multimodel_magic.types import (
@@ -138,7 +137,8 @@ class Session(Comparing, Voting, Keeping, Replaying):
         self._stamp: tuple[int, int] | None = None
         self._config_hash = ""
         before = self.client
-        self._unconfigured = before.strategy, before.catalogue, before.patience, before.price
+        self._guards = guards_of(before)
+        self._unconfigured = before.strategy, before.catalogue, self._guards, before.price
         self._own_strategies = dict(before.strategies)
         self._catalogue = before.catalogue
         self._aliases: Mapping[str, str] = {}
@@ -265,7 +265,7 @@ class Session(Comparing, Voting, Keeping, Replaying):
 
     def configure(self, config: RoutingConfig | None) -> None:
         """Route by `config` from now on, wholly or (where it is refused) not at all."""
-        strategy, catalogue, patience, price = self._unconfigured
+        strategy, catalogue, guards, price = self._unconfigured
         digest = ""
         if config is not None:
             from multimodel_magic import routing
@@ -273,14 +273,16 @@ class Session(Comparing, Voting, Keeping, Replaying):
 
             catalogue = routing.configured_catalogue(config, catalogue)
             strategy = routing.build_strategy(config, catalogue)
-            patience = _patience(config, patience)
+            guards = configured(config, guards)
             price = partial(pricing.price, overrides=routing.own_rates(config))
             digest = config_hash(config)
             self.client.providers.update(_servers(config))
         self.config, self._config_hash = config, digest
         self.use_cache(None if config is None else config.cache)
         self.client.strategy, self._catalogue = strategy, catalogue
-        self.client.patience, self.client.price = patience, price
+        self.client.price = price
+        set_guards(self.client, guards, self._guards)
+        self._guards = guards
         self.alias(self._aliases)
         self._name_strategies()
 
@@ -458,16 +460,6 @@ def _servers(config: RoutingConfig) -> dict[str, Provider]:
         )
         for name, server in config.providers.items()
     }
-
-
-def _patience(config: RoutingConfig, before: Patience) -> Patience:
-    said = config.routing
-    return replace(
-        before,
-        timeout_s=before.timeout_s if said.timeout_s is None else said.timeout_s,
-        retries=before.retries if said.retries is None else said.retries,
-        broken_stream=said.stream_broken,
-    )
 
 
 def _stamp(path: Path | None) -> tuple[int, int] | None:
