@@ -310,7 +310,7 @@ class Fields:
     def _told(self, widget: Widget, name: str, tip: str, width: str) -> Widget:
         widget.description, widget.tooltip = name, f"{name}: {tip}" if name else tip
         widget.layout = {"width": width or "26em", "max_width": "100%"}
-        widget.style = {"description_width": "7em"} if name else {"description_width": "0"}
+        widget.style = {"description_width": "8.5em"} if name else {"description_width": "0"}
         widget.observe(self._changed, names="value")
         return widget
 
