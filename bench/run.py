@@ -229,6 +229,8 @@ async def main() -> None:
     """Run every section, print the table and write the JSON."""
     from cells import cell_overhead, load_cost
     from first import first_token
+    from ledger import ROWS, table
+    from ledger import measure as measure_ledger
 
     results: dict[str, object] = {}
     rows = []
@@ -245,6 +247,9 @@ async def main() -> None:
             rows.append(_difference("cell, request to idle (wall)", cells, 7.2))
             results["load"] = load = await asyncio.to_thread(load_cost)
             rows.append(_alone("%load_ext, fresh kernel (CPU)", load, 10))
+            if ROWS:
+                results["ledger"] = found = await asyncio.to_thread(measure_ledger)
+                rows += table(found)
     _print(rows)
     RESULTS.write_text(json.dumps(results, indent=1))
     print(f"\nall rounds: {RESULTS}")
