@@ -258,5 +258,7 @@ def test_the_manual_names_every_key():
     schema = json_schema()
     keys = {*schema["properties"], *schema["$defs"]["Routing"]["properties"]}
     keys |= schema["$defs"]["Rule"]["properties"].keys()
-    keys |= schema["$defs"]["Condition"]["properties"].keys()
+    for part in ("Condition", "Limits", "Rate", "Budget", "Breaker"):
+        name = part if part == "Condition" else f"{part}Settings"
+        keys |= schema["$defs"][name]["properties"].keys()
     assert sorted(key for key in keys if key not in DOCS) == []

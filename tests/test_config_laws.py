@@ -80,9 +80,23 @@ ROUTINGS = some(
     timeout_s=st.floats(0.001, 86_400),
     retries=st.integers(0, 20),
     stream_broken=st.sampled_from(["restart", "keep", "fail"]),
+    on_auth_error=st.sampled_from(["skip", "stop"]),
+    first_token_s=st.floats(0.001, 86_400),
+    hedge=st.just("p95") | st.floats(0.001, 86_400) | st.integers(1, 60),
+)
+RATES = some(
+    requests_per_minute=st.floats(0.1, 1e6), tokens_per_minute=st.integers(1, 10**8)
+).filter(bool)
+LIMITS = some(
+    rates=st.dictionaries(WORDS, RATES, max_size=2),
+    budget=some(
+        call_usd=MONEY, session_usd=MONEY, day_usd=MONEY, unknown=st.sampled_from(["refuse"])
+    ),
+    breaker=some(failures=st.integers(1, 10), rest_s=st.floats(0.1, 60)),
 )
 CONFIGS = some(
     routing=ROUTINGS,
+    limits=LIMITS,
     roles=st.dictionaries(NAMES, st.lists(WORDS, min_size=1, max_size=2), max_size=2),
     prices=st.dictionaries(
         WORDS, st.fixed_dictionaries({"input": MONEY, "output": MONEY}), max_size=2
