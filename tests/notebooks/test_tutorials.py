@@ -58,6 +58,14 @@ PROMISED = {
         r"given +1 time",
         "week.votes.csv",
     ],
+    "09_compare": [
+        "scripted:long — ✓ answered",
+        "the receipt follows your vote",
+        "You voted, blind: a tie",
+        "Ratings: 41 votes of people: 40 prefer one, 1 tie",
+        "judge scripted:says-a: position-inconsistent",
+        "0 prefer one, 1 tie \\(1 position-inconsistent\\)",
+    ],
 }
 ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|Users|mnt|opt|var)/|\b[A-Z]:\\")
 SECRET = re.compile(
