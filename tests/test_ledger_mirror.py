@@ -110,7 +110,9 @@ def segments(file: Path) -> list[str]:
 STEP = st.one_of(
     st.tuples(st.just("record"), st.integers(0, 4), st.sampled_from("ab"), st.booleans()),
     st.tuples(st.just("begin"), st.integers(0, 4), st.sampled_from("ab"), st.booleans()),
-    st.tuples(st.sampled_from(["end", "read", "reopen", "vacuum", "change", "delete"])),
+    st.tuples(
+        st.sampled_from(["end", "read", "reopen", "vacuum", "change", "delete", "end by hand"])
+    ),
 )
 
 
@@ -145,6 +147,7 @@ def test_what_is_read_is_what_the_database_says(steps: list[tuple[object, ...]])
 
 
 BY_HAND = {
+    "end by hand": "UPDATE request SET status = 'failed' WHERE status = 'unfinished'",
     "vacuum": "VACUUM",
     "change": "UPDATE request SET prompt = NULL, session = 'b' WHERE request_id LIKE '%3'",
     "delete": "DELETE FROM request WHERE request_id IN (SELECT min(request_id) FROM request)",
@@ -172,6 +175,27 @@ def test_a_row_that_takes_the_place_of_one_under_way_is_seen(file: Path, mirrore
     check(file, mirrored)
     mirrored.record(answer(20))  # SQLite gives it the rowid of the row that it replaces
     check(file, mirrored)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM request WHERE request_id = 'id0020'",
+        "DELETE FROM attempt WHERE request_id = 'id0020' AND number = 2",
+        "UPDATE request SET status = 'failed' WHERE request_id = 'id0020'",
+    ],
+)
+def test_what_is_left_of_a_request_under_way_is_shown(
+    file: Path, mirrored: Ledger, statement: str
+) -> None:
+    under_way(mirrored, answer(20))
+    mirrored.record(answer(21))
+    mirrored.requests_frame()
+    mirrored.flush()
+    by_hand(file, statement)
+    for number in (22, 23):
+        mirrored.record(answer(number))
+        check(file, mirrored)
 
 
 def test_text_that_somebody_deletes_from_the_database_leaves_the_copy(

@@ -356,16 +356,23 @@ def _begin_counting(connection: Connection) -> int:
 
 
 def _under_way(connection: Connection, before: _Manifest) -> set[str]:
-    """Return the requests that have not ended."""
+    """Return the requests that are to be left out: those that have not ended.
+
+    One that was left out stays so while any of its rows stands where the mirror has passed: what
+    replaces a request takes them away, but somebody may have changed or deleted a part by hand.
+    """
     raw = _raw(connection)
     new = "SELECT request_id FROM request WHERE rowid > ? AND status = 'unfinished'"
     found = {one for (one,) in raw.execute(new, (before.last(RequestRow),))}
     for known in _parts(before.unfinished):
-        still = (
-            "SELECT request_id FROM request WHERE status = 'unfinished' "  # noqa: S608 - our names
-            f"AND request_id IN ({_marks(known)})"
-        )
-        found.update(one for (one,) in raw.execute(still, known))
+        for row, table in TABLES.items():
+            passed = (
+                f"SELECT request_id FROM {table} WHERE rowid <= ? "  # noqa: S608 - our names
+                f"AND request_id IN ({_marks(known)})"
+            )
+            found.update(one for (one,) in raw.execute(passed, (before.last(row), *known)))
+    still = "SELECT 1 FROM request WHERE request_id = ? AND status = 'unfinished'"
+    found.update(one for one in before.unfinished if raw.execute(still, (one,)).fetchone())
     return found
 
 
