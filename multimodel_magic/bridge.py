@@ -23,6 +23,7 @@ __all__ = [
     "Worker",
     "aiterate",
     "arun",
+    "aside",
     "blocking",
     "consume",
     "iterate",
@@ -112,6 +113,28 @@ class _Job(Generic[T]):
 def background(work: Callable[[], object]) -> None:
     """Run `work` in a daemon thread of its own and forget it: for imports that take long."""
     threading.Thread(target=work, name="multimodel-magic-background", daemon=True).start()
+
+
+async def aside(work: Callable[[], T]) -> T:
+    """Do blocking work in a daemon thread and await it; whoever is cancelled does not wait."""
+    here, over = asyncio.get_running_loop(), asyncio.Event()
+    values: list[T] = []
+    errors: list[BaseException] = []
+
+    def do() -> None:
+        try:
+            values.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+            errors.append(error)
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop may be gone already
+                here.call_soon_threadsafe(over.set)
+
+    background(do)
+    await over.wait()
+    if errors:
+        raise errors[0]
+    return values[0]
 
 
 def _nothing() -> None:

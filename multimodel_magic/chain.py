@@ -118,6 +118,11 @@ class FallbackChain:
     Unlike the seed's, a mistake of the caller's own (a `TypeError`, a malformed request) is
     raised at once: no other model would mend it. `fallback_used` looks at the place in the
     chain, not at the name: a chain may hold the same model twice.
+
+    A chain has breakers, rates and a budget of its own, and keeps them from call to call. Only a
+    chain of names that is handed a client (`client=llm.client`) shares that client's: then what
+    it spends counts in the session, and who rests there rests here. The client of functions is
+    always the chain's: nobody knows their prices, so that no budget could bind them.
     """
 
     def __init__(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -21,7 +22,16 @@ from multimodel_magic.types import Price, Usage
 if TYPE_CHECKING:
     from genai_prices.types import MatchLogic, ModelInfo, ModelPrice
 
-__all__ = ["LOCAL", "Rates", "estimate", "listed_context_tokens", "price", "table", "warm"]
+__all__ = [
+    "LOCAL",
+    "Rates",
+    "estimate",
+    "is_warm",
+    "listed_context_tokens",
+    "price",
+    "table",
+    "warm",
+]
 
 LOCAL = frozenset({"local", "ollama", "scripted"})
 """Providers whose answers cost nothing: they run on the user's own machine, or are played."""
@@ -200,6 +210,11 @@ def estimate(
 def warm() -> None:
     """Import the price list (0.7 s) so that no later call waits; meant for a worker thread."""
     _listing("openai", "gpt-4o")
+
+
+def is_warm() -> bool:
+    """Whether the price list is there."""
+    return "genai_prices.data_snapshot" in sys.modules and _listing.cache_info().currsize > 0
 
 
 def listed_context_tokens(provider: str, model: str) -> int | None:

@@ -7,7 +7,8 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +24,7 @@ from multimodel_magic.errors import ConfigError
 from multimodel_magic.experiments.voting import Voting
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.ledger.keeping import Keeping
+from multimodel_magic.ledger.spending import spent_elsewhere_usd
 from multimodel_magic.replay.notes import notes_of
 from multimodel_magic.replay.replaying import Replaying
 from multimodel_magic.types import (
@@ -397,6 +399,10 @@ class Session(Comparing, Voting, Keeping, Replaying):
         from multimodel_magic import telemetry
 
         telemetry.switch(self.watchers, on=on, content=content)
+
+    def spent_elsewhere_usd(self, since: datetime) -> Decimal | None:
+        """Return what other sessions of the ledger spent since a moment (the client asks this)."""
+        return spent_elsewhere_usd(self.ledger, since, session=self.id)
 
     def _labelled(self, response: Response) -> Response:
         ours = {"session": self.id} | ({"config": self._config_hash} if self.config else {})

@@ -19,6 +19,7 @@ from multimodel_magic.attachments import attached
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.client.cache import Cache, Mode
 from multimodel_magic.client.checks import check, names, recorded
+from multimodel_magic.client.counting import Counting
 from multimodel_magic.client.run import Means, Run, response_of
 from multimodel_magic.client.walk import Walk
 from multimodel_magic.errors import (
@@ -138,6 +139,7 @@ class UnifiedLLMClient:
         self.breakers = Breakers(clock=clock)
         self.limiter = Limiter(rates, clock=clock)
         self.purse = Purse()
+        self._counting = Counting(self.purse, clock)
         self._keys = RefusedKeys()
         self._pace = Pace()
         self._chaos: dict[str, tuple[Chaos, dict[str, ChaosProvider]]] = {}
@@ -171,6 +173,12 @@ class UnifiedLLMClient:
         try:
             run.route = await self.route(request)
             yield Routed(run.route)
+            if self.budget or request.max_cost_usd is not None:
+                async with aclosing(
+                    self._counting.ready(run.route, self.budget, self.ledger)
+                ) as it:
+                    async for notice in it:
+                        yield notice
             async with aclosing(Walk(run).events()) as events:
                 async for event in events:
                     yield event
@@ -356,6 +364,10 @@ class UnifiedLLMClient:
     def rehearsed(self) -> Mapping[str, str]:
         """What chaos is on: provider or `provider:model` -> its faults."""
         return {name: str(chaos) for name, (chaos, _) in self._chaos.items()}
+
+    async def recount(self) -> None:
+        """Ask the ledger anew what other sessions spent today, for the day's budget."""
+        await self._counting.recount(self.ledger)
 
     def forgive(self) -> None:
         """Give every refused key and every resting model another chance."""

@@ -56,15 +56,22 @@ class Purse:
         self.by_provider: Counter[str] = Counter()
         """Spent in this session, by provider; `Decimal`s."""
         self.spent_usd = NOTHING
-        self.spent_today_usd = NOTHING
+        self._own_today_usd = self._others_today_usd = NOTHING
         self.held_usd = NOTHING
         """Estimates of attempts under way."""
         self.unknown = 0
         """How many attempts of unknown cost there were."""
 
+    @property
+    def spent_today_usd(self) -> Decimal:
+        """Spent since midnight UTC, by this client and, as far as was told, by others."""
+        self._turn_page()
+        return self._own_today_usd + self._others_today_usd
+
     def begin_day(self, spent_usd: Decimal) -> None:
-        """Tell what was spent today by others or before this session began."""
-        self.spent_today_usd += spent_usd
+        """Tell what others spent today, or this user before this session began; the last holds."""
+        self._turn_page()
+        self._others_today_usd = spent_usd
 
     def hold(self, estimate_usd: Decimal) -> None:
         """Promise an estimate to an attempt that begins."""
@@ -78,7 +85,7 @@ class Purse:
         elif cost_usd:
             self._turn_page()
             self.spent_usd += cost_usd
-            self.spent_today_usd += cost_usd
+            self._own_today_usd += cost_usd
             self.by_provider[provider] += cost_usd  # type: ignore[assignment]  # of Decimals
 
     def objection(
@@ -141,7 +148,8 @@ class Purse:
 
     def _turn_page(self) -> None:
         if (today := self._today()) != self._day:
-            self._day, self.spent_today_usd = today, NOTHING
+            self._day = today
+            self._own_today_usd = self._others_today_usd = NOTHING
 
 
 def _dollars(usd: Decimal) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
+from multimodel_magic import bridge
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.limits import Budget
 from multimodel_magic.notebook.declaration import dollars
@@ -31,6 +32,7 @@ def budget(session: Session, arguments: str) -> Report:
         session.client.budget = Budget()
     elif words:
         session.client.budget = _with(session.client.budget, *_read(words))
+    bridge.run(session.client.recount())
     return Report((_spent(session),))
 
 
@@ -53,7 +55,7 @@ def _spent(session: Session) -> Table:
     spent = sorted((name, Decimal(usd)) for name, usd in purse.by_provider.items())
     rows = (
         ("this session", money(purse.spent_usd), _limit(limits.session_usd)),
-        ("today (UTC)", money(purse.spent_today_usd), _limit(limits.day_usd)),
+        ("today (UTC, all kernels)", money(purse.spent_today_usd), _limit(limits.day_usd)),
         ("one request", "", _limit(limits.call_usd)),
         *((f"at {name}", money(usd), "") for name, usd in spent),
     )
@@ -87,11 +89,22 @@ def chaos(session: Session, arguments: str) -> Report:
 
 
 def guards(session: Session) -> tuple[Table, ...]:
-    """Show breakers that are not closed and faults that are rehearsed, where there are any."""
+    """Show what keeps models from being asked, where anything does.
+
+    Breakers that are not closed, rates and what is left of them, a budget, rehearsed faults.
+    Refused keys stand in the table of providers.
+    """
     client = session.client
     resting = tuple((name, str(b)) for name, b in client.breakers.items() if b.state != "closed")
     faults = tuple((name, spec) for name, spec in client.rehearsed.items())
-    tables = []
+    rates = tuple(
+        (w.name, w.kind, f"{max(0.0, w.left):,.0f} of {w.most:,.0f}", f"{w.per_minute:,.3g}")
+        for w in client.limiter.windows()
+    )
+    tables = [_spent(session)] if client.budget else []
+    if rates:
+        columns = ("who", "rate", "free at once", "per minute")
+        tables.append(Table("Rates", columns, rows=rates))
     if resting:
         tables.append(Table("Resting after failures", ("model", "breaker"), resting))
     if faults:

@@ -1,0 +1,67 @@
+"""What a check of a budget needs, fetched beside the loop: prices, and what others spent today."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Protocol, runtime_checkable
+
+from multimodel_magic import bridge, pricing
+from multimodel_magic.limits import Budget, Purse
+from multimodel_magic.types import Notice, Route
+
+__all__ = ["Counting"]
+
+FRESH_S = 5.0
+"""For so long what other kernels spent today is taken to be known."""
+
+
+@runtime_checkable
+class _Books(Protocol):
+    """A recorder that knows what others spend."""
+
+    def spent_elsewhere_usd(self, since: datetime) -> Decimal | None:
+        """Return what all but this client spent since a moment; None where nobody knows."""
+
+
+class Counting:
+    """Sees to it that budgets can be checked, and that no check holds up the event loop.
+
+    Parameters
+    ----------
+    purse
+        Is told what others spent today.
+    clock
+        Monotonic seconds.
+    """
+
+    def __init__(self, purse: Purse, clock: Callable[[], float]) -> None:
+        self._purse = purse
+        self._clock = clock
+        self._counted_s: float | None = None
+
+    async def ready(
+        self, route: Route, budget: Budget, books: object
+    ) -> AsyncGenerator[Notice, None]:
+        """Fetch what is missing, and say so before each wait."""
+        asked = {name.partition(":")[0] for name in route.models}
+        if not asked <= pricing.LOCAL and not pricing.is_warm():
+            yield Notice("loading the price list, for the budget")
+            await bridge.aside(pricing.warm)
+        if budget.day_usd is not None and isinstance(books, _Books) and self._is_stale():
+            yield Notice("asking the ledger what was spent today")
+            await self.recount(books)
+
+    async def recount(self, books: object) -> None:
+        """Ask the books what others spent today (UTC)."""
+        if not isinstance(books, _Books):
+            return
+        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        spent_usd = await bridge.aside(lambda: books.spent_elsewhere_usd(midnight))
+        self._counted_s = self._clock()
+        if spent_usd is not None:
+            self._purse.begin_day(spent_usd)
+
+    def _is_stale(self) -> bool:
+        return self._counted_s is None or self._clock() - self._counted_s > FRESH_S
