@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No example has a time limit: a busy machine must not fail a law.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 HERE = Path(__file__).parent
 MUST_RUN = os.environ.get("MULTIMODEL_TESTS_MUST_RUN", "0") not in ("", "0")

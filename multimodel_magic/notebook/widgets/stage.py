@@ -71,7 +71,7 @@ def _guard(twin: str) -> str:
 
 
 def _css(text: str) -> str:
-    r"""Write a text as a string of CSS, in which nothing but letters and digits stays itself.
+    rr"""Write a text as a string of CSS, in which nothing but letters and digits stays itself.
 
     Examples
     --------
