@@ -59,7 +59,7 @@ def configured(config: RoutingConfig, base: Guards) -> Guards:
     }
     return Guards(
         replace(base.patience, broken_stream=routing.stream_broken, **given),
-        base.budget if limits.budget is None else Budget(**limits.budget.model_dump()),
+        base.budget if limits.budget is None else Budget(**dict(limits.budget)),
         {**base.rates, **rates},
-        base.breaker if limits.breaker is None else BreakerTerms(**limits.breaker.model_dump()),
+        base.breaker if limits.breaker is None else BreakerTerms(**dict(limits.breaker)),
     )
