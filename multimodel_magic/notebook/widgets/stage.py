@@ -71,12 +71,12 @@ def _guard(twin: str) -> str:
 
 
 def _css(text: str) -> str:
-    rr"""Write a text as a string of CSS, in which nothing but letters and digits stays itself.
+    r"""Write a text as a string of CSS, in which nothing but letters and digits stays itself.
 
     Examples
     --------
     >>> _css('a"</style>')
-    '"a\22 \3c \2f style\3e "'
+    '"a\\22 \\3c \\2f style\\3e "'
     """
     escaped = (c if c.isascii() and c.isalnum() else f"\\{ord(c):x} " for c in plain(text))
     return f'"{"".join(escaped)}"'
