@@ -166,8 +166,8 @@ class AttemptRow(NamedTuple):
     cost_usd: float | None
     """US dollars; None where the price is unknown."""
     price_source: str
-    """`override`, `catalogue`, `catalogue-loose`, `local` or `unknown`; `cache`: an answer of before,
-    for which nobody was asked."""
+    """`override`, `catalogue`, `catalogue-loose`, `local` or `unknown`; `cache`: an answer of
+    before, for which nobody was asked."""
     stop_reason: str | None
     error_type: str | None
     error: str | None
