@@ -14,6 +14,7 @@ from multimodel_magic.types import (
     AttemptStarted,
     Event,
     Notice,
+    Provider,
     RateHint,
     Stopped,
     TextDelta,
@@ -52,8 +53,8 @@ async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
     """Ask one model once; afterwards `place.failure` says how it ended and its row is there."""
     means, request = run.means, run.request
     provider = means.provider(place.provider, place.model)
-    if (warm := getattr(provider, "warm", None)) is not None:
-        await warm()
+    async for notice in _warmed(provider, place.provider):
+        yield notice
     run.begun += 1
     place.tried += 1
     place.failure = None
@@ -87,6 +88,14 @@ async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
         yield AttemptFailed(attempt)
     elif call.kept:
         yield Notice(f"the stream of {place.name} broke: the answer so far is kept")
+
+
+async def _warmed(provider: Provider, name: str) -> AsyncGenerator[Notice, None]:
+    """Have a provider load what it needs, and say so where that takes a while."""
+    if (warm := getattr(provider, "warm", None)) is not None:
+        if not getattr(provider, "is_warm", True):
+            yield Notice(f"loading what {name} needs")
+        await warm()
 
 
 def _keep_begun(run: Run, call: Call) -> None:

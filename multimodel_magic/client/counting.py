@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
 from multimodel_magic import bridge, pricing
-from multimodel_magic.limits import Budget, Purse
-from multimodel_magic.types import Notice, Route
+from multimodel_magic.client.run import Run
+from multimodel_magic.limits import Purse
+from multimodel_magic.types import Notice
 
 __all__ = ["Counting"]
 
@@ -41,12 +42,14 @@ class Counting:
         self._clock = clock
         self._counted_s: float | None = None
 
-    async def ready(
-        self, route: Route, budget: Budget, books: object
-    ) -> AsyncGenerator[Notice, None]:
-        """Fetch what is missing, and say so before each wait."""
-        asked = {name.partition(":")[0] for name in route.models}
-        if not asked <= pricing.LOCAL and not pricing.is_warm():
+    async def ready(self, run: Run, books: object) -> AsyncGenerator[Notice, None]:
+        """Fetch what the check of a request's budget lacks, and say so before each wait."""
+        budget, price = run.means.budget, run.means.price
+        if run.route is None or not (budget or run.request.max_cost_usd is not None):
+            return
+        asked = {name.partition(":")[0] for name in run.route.models}
+        is_ours = getattr(price, "func", price) is pricing.price  # with the user's prices or not
+        if is_ours and not asked <= pricing.LOCAL and not pricing.is_warm():
             yield Notice("loading the price list, for the budget")
             await bridge.aside(pricing.warm)
         if budget.day_usd is not None and isinstance(books, _Books) and self._is_stale():

@@ -16,9 +16,17 @@ from multimodel_magic.types import (
     new_ulid,
 )
 
-__all__ = ["judged", "let_stand", "turn_down"]
+__all__ = ["asked_judge", "judged", "let_stand", "turn_down"]
 
 OK = Verdict(ok=True)
+
+
+def asked_judge(run: Run, places: list[Place]) -> str | None:
+    """Name whose answer is about to be judged by asking a model, which takes a while, or None."""
+    if run.route is None or not isinstance(run.route.judge, AskingJudge):
+        return None
+    ended = [p for p in places if p.call is not None and p.failure is None]
+    return ended[0].name if ended and ended[0].name in run.route.rungs[:-1] else None
 
 
 async def judged(run: Run, answered: Place, above: list[str]) -> Verdict:

@@ -173,12 +173,9 @@ class UnifiedLLMClient:
         try:
             run.route = await self.route(request)
             yield Routed(run.route)
-            if self.budget or request.max_cost_usd is not None:
-                async with aclosing(
-                    self._counting.ready(run.route, self.budget, self.ledger)
-                ) as it:
-                    async for notice in it:
-                        yield notice
+            async with aclosing(self._counting.ready(run, self.ledger)) as notices:
+                async for notice in notices:
+                    yield notice
             async with aclosing(Walk(run).events()) as events:
                 async for event in events:
                     yield event

@@ -16,7 +16,7 @@ from multimodel_magic.client.asking import ask, let_go, prepare
 from multimodel_magic.client.cache import Kept
 from multimodel_magic.client.checks import priced
 from multimodel_magic.client.hedge import hedged
-from multimodel_magic.client.judging import judged, let_stand, turn_down
+from multimodel_magic.client.judging import asked_judge, judged, let_stand, turn_down
 from multimodel_magic.client.recall import given, keep, look_up
 from multimodel_magic.client.run import Place, Run
 from multimodel_magic.errors import (
@@ -81,6 +81,8 @@ class Walk:
             async with aclosing(steps) as events:
                 async for event in events:
                     yield event
+            if judges := asked_judge(self._run, self._places):
+                yield Notice(f"judging the answer of {judges}")
             if await self._is_answered():
                 return
         while self._notices:

@@ -12,7 +12,8 @@ from html import escape
 from typing import Any, Protocol, TypeAlias
 
 from multimodel_magic.notebook import FORMATS, Format, hosting
-from multimodel_magic.notebook.receipt import failure, model_name, notices, receipt, seconds
+from multimodel_magic.notebook.activity import Activity
+from multimodel_magic.notebook.receipt import notices, receipt
 from multimodel_magic.notebook.safe_markdown import (
     IGNORED_BY_MATHJAX,
     GrowingMarkdown,
@@ -25,11 +26,9 @@ from multimodel_magic.notebook.safe_markdown import (
 )
 from multimodel_magic.types import (
     Attempt,
-    AttemptFailed,
     AttemptStarted,
     Event,
     Finished,
-    Notice,
     Reason,
     Response,
     Routed,
@@ -170,9 +169,8 @@ class LiveCard:
         # An answer that is whole by then is painted once.
         self._next_s = self._begun_s + REFRESH_S
         self._shown = self._broken = False
-        self._doing, self._failed = "choosing a model", ""
+        self._activity = Activity(clock)
         self._said: list[str] = []
-        self._model = "the model"
         self._void()
 
     def show(self, event: Event) -> None:
@@ -183,17 +181,14 @@ class LiveCard:
             self._break(error)
 
     def _show(self, event: Event) -> None:
+        self._activity.take(event)
         match event:
             case TextDelta(text):
                 self._take(text)
             case Routed(route):
                 self._said += [text for text in route.notices if text not in self._told_before]
             case AttemptStarted():
-                self._begin(event)
-            case AttemptFailed(attempt):
-                self._failed = self._doing = failure(attempt)
-            case Notice(text):
-                self._doing = text
+                self._begin()
             case Finished(response):
                 self._finish(response)
                 return
@@ -208,7 +203,7 @@ class LiveCard:
 
     def interrupted(self) -> None:
         """Keep what came, marked: for an interrupt after which no `Finished` came."""
-        self._doing = "interrupted"
+        self._activity.stop("interrupted")
         if self._text or self._shown:
             self._put(lambda: self._growth(final=True))
 
@@ -217,18 +212,15 @@ class LiveCard:
         self._growing = GrowingMarkdown()
 
     def _take(self, text: str) -> None:
-        if not self._text:
-            self._doing = f"{self._model} answers"
         self._text.append(text)
         if self._format in _MARKDOWN:
             self._growing.add(text)
 
-    def _begin(self, event: AttemptStarted) -> None:
-        self._model = model_name(event.provider, event.model)
+    def _begin(self) -> None:
         if self._text:
-            self._said.append(f"The answer broke off and begins again with {self._model}.")
+            model = self._activity.model
+            self._said.append(f"The answer broke off and begins again with {model}.")
         self._void()
-        self._doing = " · ".join(part for part in (self._failed, f"asking {self._model}") if part)
 
     def _paint(self) -> None:
         begun_s = self._clock()
@@ -238,7 +230,7 @@ class LiveCard:
 
     def _growth(self, *, final: bool = False) -> tuple[Bundle, Metadata]:
         text = "".join(self._text)
-        status = f"{self._doing} · {seconds(self._clock() - self._begun_s)}"
+        status = self._activity.line()
         lines = "".join([*map(_notice_html, self._said), _line_html(status)])
         shown = plain("\n\n".join(part for part in (text, *self._said, status) if part))
         html = answer_html(text, self._format) if final else self._growing_html(text)

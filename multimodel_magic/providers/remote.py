@@ -153,6 +153,11 @@ class Remote:
         tls()
         self._is_warm = True
 
+    @property
+    def is_warm(self) -> bool:
+        """Whether `warm` has nothing more to do."""
+        return self._is_warm
+
     async def warm(self) -> None:
         """Do the same in a thread; whatever is missing `stream` will say."""
         if self._is_warm:
