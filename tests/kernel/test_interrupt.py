@@ -32,10 +32,10 @@ def test_an_interrupt_closes_the_vendors_connection_within_half_a_second(kernel,
         ran = kernel.run(code, interrupt_after_s=2.5)
         ended = time.monotonic()
         assert ran.status == "error"
-        if ran.took_s < 2.5 + 0.5:
+        time.sleep(0.3)
+        if ran.took_s < 2.5 + 0.5 and drip.closed_s is not None:  # else it had not connected yet
             break
     assert ran.took_s < 2.5 + 0.5
-    time.sleep(0.3)
     assert drip.closed_s is not None
     assert start + 2.5 < drip.closed_s < ended + 0.2
     attempt = kernel.value("multimodel_magic.llm.attempts.iloc[-1].to_dict().__repr__()")
