@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from multimodel_magic import bridge, plugins, pricing
 from multimodel_magic.client import UnifiedLLMClient
@@ -179,6 +179,9 @@ class Session(Comparing, Voting, Keeping, Replaying):
         max_tokens: int | None = None,
         timeout_s: float | None = None,
         retries: int | None = None,
+        max_cost_usd: Decimal | None = None,
+        broken_stream: Literal["restart", "keep", "fail"] | None = None,
+        attachments: Iterable[object] = (),
         cache: Mode | None = None,
         fresh: bool = False,
         options: Mapping[str, Option] | None = None,
@@ -206,6 +209,9 @@ class Session(Comparing, Voting, Keeping, Replaying):
             max_tokens=max_tokens,
             timeout_s=timeout_s,
             retries=retries,
+            max_cost_usd=max_cost_usd,
+            broken_stream=broken_stream,
+            attachments=attachments,
             cache=cache,
             fresh=fresh,
             options=options,
