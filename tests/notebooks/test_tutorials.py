@@ -60,7 +60,6 @@ PROMISED = {
     ],
     "09_compare": [
         "scripted:long — ✓ answered",
-        "the receipt follows your vote",
         "You voted, blind: a tie",
         "Ratings: 41 votes of people: 40 prefer one, 1 tie",
         "judge scripted:says-a: position-inconsistent",
