@@ -17,6 +17,7 @@ from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.errors import Misconfigured, UsageError
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.notebook.attaching import chosen, files
+from multimodel_magic.notebook.completion import Vocabulary, offer
 from multimodel_magic.notebook.options import parse_cell, request_from
 from multimodel_magic.notebook.plan import plan
 from multimodel_magic.providers.scripted import Echo, ScriptedProvider
@@ -160,6 +161,17 @@ def test_completion_lists_files_as_they_are_typed(tmp_path, monkeypatch):
     assert files("sub/") == ["sub/c.png"]
     assert files(".h") == [".hidden"]
     assert files("none/") == []
+
+
+def test_the_option_completes_variables_and_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "chart.png").write_bytes(PNG)
+    vocabulary = Vocabulary(namespace={"cities": [], "_hidden": 1})
+    line = "%%llm fast -a c"
+    found = offer(line, 0, len(line), lambda: vocabulary)
+    assert found.words == ("cities", "chart.png")
+    line = "%%llm fast -a chart.png --on-break "
+    assert offer(line, 0, len(line), Vocabulary).words == ("restart", "keep", "fail")
 
 
 def test_the_option_may_be_given_again():

@@ -79,7 +79,9 @@ def test_a_budget_set_by_hand_stays_until_the_file_says_another():
     llm.configure(parse_config("routing: {retries: 1}\nlimits: {budget: {day_usd: 10}}"))
     assert llm.client.budget == by_hand
     llm.configure(parse_config("limits: {budget: {day_usd: 5}}"))
-    assert llm.client.budget == Budget(day_usd=USD(5))
+    assert llm.client.budget == Budget(day_usd=USD(5), session_usd=USD("0.50"))
+    llm.configure(parse_config("limits: {budget: {session_usd: 3}}"))
+    assert llm.client.budget == Budget(session_usd=USD(3))
 
 
 def test_a_changed_file_forgets_neither_what_was_asked_nor_what_was_learned():
@@ -109,11 +111,12 @@ def test_the_days_budget_counts_what_other_sessions_spent_today(tmp_path):
     second = make_session(Ledger(file), budget=Budget(day_usd=USD("2.5")))
     second("Hi", "a:m")
     assert second.client.purse.spent_today_usd == 2
+    second.ledger.flush()
     with pytest.raises(BudgetExceeded) as caught:
         make_session(Ledger(file), budget=Budget(day_usd=USD(1)))("Hi", "a:m")
     said = str(caught.value)
     assert "\n" not in said
-    assert said.startswith("the day's budget is $1.00: $")
+    assert said.startswith("the day's budget is $1.00: $2.00 spent (other sessions $2.00), a:m ")
     assert second("Hi", "a:free").text == "free"
 
 
@@ -169,7 +172,7 @@ def test_status_shows_breakers_rates_budgets_and_refused_keys():
         llm.client.breakers.leave("a:n", "free", failed=True, error="Overloaded")
     shown = "\n".join(map(str, guards(llm)))
     assert "open for 5 s more (5 of the last 5 failed, last: Overloaded)" in shown
-    assert "9 of 10" in shown
+    assert "a    requests  9 of 10       60" in shown
     assert "$1.00" in shown
     llm.client.providers["a"] = provider
     with pytest.raises(AuthenticationFailed):

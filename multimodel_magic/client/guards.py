@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from multimodel_magic.limits import BreakerTerms, Budget, Patience, Rate
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from multimodel_magic.config import RoutingConfig
 
 __all__ = ["Guards", "configured", "guards_of", "set_guards"]
+
+V = TypeVar("V", Patience, Budget)
 
 _PATIENCE = (
     *("timeout_s", "retries", "connect_s", "first_token_s", "stall_s", "hedge"),
@@ -38,14 +40,22 @@ def guards_of(client: UnifiedLLMClient) -> Guards:
 
 def set_guards(client: UnifiedLLMClient, guards: Guards, before: Guards) -> None:
     """Set what differs from `before`; what was set by hand in between stays, as do all states."""
-    if guards.patience != before.patience:
-        client.patience = guards.patience
-    if guards.budget != before.budget:
-        client.budget = guards.budget
+    client.patience = _moved(client.patience, before.patience, guards.patience)
+    client.budget = _moved(client.budget, before.budget, guards.budget)
     if guards.rates != before.rates:
         client.limiter.use(guards.rates)
     if guards.breaker != before.breaker:
         client.breakers.use(guards.breaker)
+
+
+def _moved(value: V, before: V, after: V) -> V:
+    """Give `value` the fields that differ between `before` and `after`.
+
+    A budget that somebody has set by hand must not vanish when a file says another timeout.
+    """
+    pairs = ((field.name, getattr(after, field.name)) for field in fields(after))
+    changed = {name: new for name, new in pairs if new != getattr(before, name)}
+    return replace(value, **changed) if changed else value
 
 
 def configured(config: RoutingConfig, base: Guards) -> Guards:

@@ -13,6 +13,8 @@ __all__ = ["Budget", "Purse"]
 
 NOTHING = Decimal(0)
 
+CALL, DAY = "budget per call", "day's budget"
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -128,17 +130,20 @@ class Purse:
         self._turn_page()
         own = budget.call_usd if call_usd is None else call_usd
         if own is not None:
-            yield "budget per call", own, spent_in_call_usd
+            yield CALL, own, spent_in_call_usd
         if budget.session_usd is not None:
             yield "session's budget", budget.session_usd, self.spent_usd + self.held_usd
         if budget.day_usd is not None:
-            yield "day's budget", budget.day_usd, self.spent_today_usd + self.held_usd
+            yield DAY, budget.day_usd, self.spent_today_usd + self.held_usd
 
     def _told(
         self, what: str, limit_usd: Decimal, spent_usd: Decimal, name: str, estimate_usd: Decimal
     ) -> str:
-        payees = self.by_provider.most_common()
+        payees = [] if what == CALL else self.by_provider.most_common()
         where = ", ".join(f"{who} {_dollars(Decimal(usd))}" for who, usd in payees)
+        if what == DAY and self._others_today_usd:
+            others = f"other sessions {_dollars(self._others_today_usd)}"
+            where = ", ".join(filter(None, [where, others]))
         spent = f"{_dollars(spent_usd)} spent" + (f" ({where})" if where else "")
         unknown = f" and {self.unknown} attempts of unknown cost" if self.unknown else ""
         return (

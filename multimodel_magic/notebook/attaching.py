@@ -51,7 +51,7 @@ def files(fragment: str) -> list[str]:
             entries = sorted(
                 entry.name + ("/" if entry.is_dir() else "")
                 for entry in found
-                if entry.name.startswith(begin) and begin[:1] == "." * (entry.name[:1] == ".")
+                if entry.name.startswith(begin) and (begin or entry.name[0] != ".")
             )
     except OSError:
         return []

@@ -147,7 +147,7 @@ def _in_options(before: str, vocabulary: Callable[[], Vocabulary], *, cell: bool
     if "=" in word and word.startswith("-"):
         flag, _, word = word.partition("=")
         return _values(flag, word, vocabulary)
-    pending = _pending(words)
+    pending = _pending(words, most=int(cell))
     if pending.flag:
         return _values(pending.flag, word, vocabulary)
     if pending.rest and not cell:
@@ -175,14 +175,15 @@ class _Pending:
     """The words that are no options."""
 
 
-def _pending(words: Iterable[str]) -> _Pending:
+def _pending(words: Iterable[str], *, most: int) -> _Pending:
+    """Say what the words wait for; `most`: so many that are no options may stand before one."""
     known = actions()
     flag, awaited = "", 0
     rest: list[str] = []
     for word in words:
         if awaited:
             awaited -= 1
-        elif word in known and not rest:
+        elif word in known and len(rest) <= most:
             flag, awaited = word, _how_many(known[word])
         elif not word.startswith("-"):
             rest.append(word)

@@ -98,7 +98,7 @@ def guards(session: Session) -> tuple[Table, ...]:
     resting = tuple((name, str(b)) for name, b in client.breakers.items() if b.state != "closed")
     faults = tuple((name, spec) for name, spec in client.rehearsed.items())
     rates = tuple(
-        (w.name, w.kind, f"{max(0.0, w.left):,.0f} of {w.most:,.0f}", f"{w.per_minute:,.3g}")
+        (w.name, w.kind, f"{max(0.0, w.left):,.0f} of {w.most:,.0f}", f"{w.per_minute:,.6g}")
         for w in client.limiter.windows()
     )
     tables = [_spent(session)] if client.budget else []
