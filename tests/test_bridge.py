@@ -71,7 +71,7 @@ def test_an_interrupt_cancels_the_coroutine_and_waits_for_its_cleanup():
     with pytest.raises(KeyboardInterrupt):
         bridge.run(forever())
     assert log == ["closed"]
-    assert time.monotonic() - start < 1.0
+    assert time.monotonic() - start < 5.0
 
 
 def test_iterate_yields_everything_in_order():

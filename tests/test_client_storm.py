@@ -117,7 +117,7 @@ async def _interrupted(models, after_s, *, hedges, limited):
     asked_s = time.monotonic()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert time.monotonic() - asked_s < 1.0
+    assert time.monotonic() - asked_s < 5.0
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert len(client.ledger.responses) == bool(seen)
     for response in client.ledger.responses:
