@@ -25,7 +25,7 @@ test: $(VENV)/.test ## Run every test: units, wires, kernels, browser, notebooks
 	sh tools/test.sh $(BIN)
 
 unit: $(VENV)/.test ## Run the tests that need no server, kernel, browser or model: under a minute
-	$(BIN)/python -m pytest -n logical --dist worksteal -m "not wire and not kernel and not browser and not local and not slow"
+	MULTIMODEL_EXAMPLES=25 $(BIN)/python -m pytest -n logical --dist worksteal -m "not wire and not kernel and not browser and not local and not slow"
 
 check: $(VENV)/.test ## Lint, types, layers
 	$(BIN)/ruff check .

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import settings
 
 # No example has a time limit: a busy machine must not fail a law.
-settings.register_profile("untimed", deadline=None)
+EXAMPLES = int(os.environ.get("MULTIMODEL_EXAMPLES", "100"))
+"""Per law that does not say otherwise; `make unit` is content with fewer."""
+settings.register_profile("untimed", deadline=None, max_examples=EXAMPLES)
 settings.load_profile("untimed")
 
 HERE = Path(__file__).parent

@@ -200,6 +200,7 @@ def test_every_model_of_a_role_has_a_price() -> None:
         assert table(model.provider, model.name, moment) is not None, name
 
 
+@pytest.mark.slow
 def test_retirement_dates_are_those_of_the_vendors_packages() -> None:
     from datetime import datetime
 
@@ -212,6 +213,7 @@ def test_retirement_dates_are_those_of_the_vendors_packages() -> None:
             assert model.retired_on == moment.date().isoformat(), name
 
 
+@pytest.mark.slow
 def test_openai_retirement_dates_are_those_of_its_package() -> None:
     from pathlib import Path
 

@@ -69,6 +69,7 @@ def books_of(session: Session) -> exchange.Books:
     return exchange.books(session.ledger)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("models", [1, 9])
 def test_every_chart_names_its_n_and_carries_its_alt_text(kind: str, models: int) -> None:

@@ -18,6 +18,8 @@ from multimodel_magic.providers.scripted import Fail, Say, ScriptedProvider, Wai
 from multimodel_magic.types import Finished, Request, Stopped, TextDelta, Usage
 from tests.reliability import RealClock, make_client
 
+pytestmark = pytest.mark.slow  # hundreds of requests and real time
+
 
 class Shaky(ScriptedProvider):
     """Fails 30 % of its calls at random, before or in the middle of its text."""

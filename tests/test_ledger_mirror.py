@@ -21,6 +21,8 @@ from multimodel_magic.ledger.begun import Begun
 from multimodel_magic.ledger.mirror import Mirror
 from multimodel_magic.types import UNFINISHED, Attempt, Request, Response, Usage
 
+pytestmark = pytest.mark.slow  # files of a size that is worth a mirror
+
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NEVER = 10**9
 

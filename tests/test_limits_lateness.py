@@ -12,6 +12,8 @@ from multimodel_magic.providers.scripted import Fail, Say, Wait
 from multimodel_magic.types import Stopped, TextDelta
 from tests.reliability import RealClock, asked, make_client
 
+pytestmark = pytest.mark.slow  # real clocks
+
 
 async def _flood():
     while True:  # never waits: nothing here can be cancelled

@@ -15,6 +15,8 @@ from multimodel_magic.providers.ollama import OllamaProvider
 from multimodel_magic.providers.openai import OpenAIProvider
 from multimodel_magic.types import Request
 
+pytestmark = pytest.mark.slow  # imports every SDK anew, in processes of their own
+
 KINDS = pytest.mark.parametrize("kind", [AnthropicProvider, OpenAIProvider, OllamaProvider])
 SERVER = "http://127.0.0.1:1"
 

@@ -44,6 +44,8 @@ from multimodel_magic.types import (
     Usage,
 )
 
+pytestmark = pytest.mark.slow  # checks run in processes of their own
+
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FAST = Route(("fast",), "mine", (Reason("mine", "always fast"),))
 PERSONAL = [replace(request, unit="ann") for request in REQUESTS]
