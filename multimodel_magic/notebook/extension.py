@@ -33,6 +33,7 @@ _SHOWN: Final = (
     ("multimodel_magic.types.values", "Response"),
     ("multimodel_magic.comparison.values", "Comparison"),
     ("multimodel_magic.comparison.values", "Comparisons"),
+    ("multimodel_magic.replay.result", "Replay"),
 )
 """What we display ourselves where it is a cell's value: module and name, not to be imported."""
 

@@ -13,7 +13,7 @@ from collections import ChainMap
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from multimodel_magic import bridge
@@ -44,6 +44,9 @@ from multimodel_magic.notebook.table import Report
 from multimodel_magic.notebook.template import interpolate
 from multimodel_magic.session import Session
 from multimodel_magic.types import Event, Finished, Request, Response
+
+if TYPE_CHECKING:
+    from multimodel_magic.replay import Replay
 
 __all__ = [
     "Magics",
@@ -252,8 +255,13 @@ class Magics:
 
     # --- showing
 
-    def show_response(self, response: Response | Comparison | Comparisons) -> None:
+    def show_response(self, response: Response | Comparison | Comparisons | Replay) -> None:
         """Show a response that is a cell's value, unless that cell has shown it already."""
+        if not isinstance(response, Response | Comparison | Comparisons):
+            from multimodel_magic.notebook.replaying import shown  # draws: matplotlib
+
+            self._display(shown(response))
+            return
         known = response.request_id if isinstance(response, Response) else response.id
         if self._shown == (known, self._shell.execution_count):
             return
@@ -504,6 +512,6 @@ def vocabulary() -> Vocabulary:
     return _magics().vocabulary()
 
 
-def show_response(response: Response | Comparison | Comparisons) -> None:
+def show_response(response: Response | Comparison | Comparisons | Replay) -> None:
     """Display a response that is a cell's value."""
     _magics().show_response(response)

@@ -20,7 +20,7 @@ from multimodel_magic.session import Session
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Line", "Replayed", "replay", "tables"]
+__all__ = ["Line", "Replayed", "replay", "shown", "tables"]
 
 MOST_CHANGES = 12
 
@@ -67,6 +67,11 @@ def replay(session: Session, arguments: str, tell: Callable[[str], None]) -> Rep
         call="--call" in own,
         tell=tell,
     )
+    return shown(found)
+
+
+def shown(found: Replay) -> Replayed:
+    """Draw a replay."""
     return Replayed(found, tables(found), replay_chart(found))
 
 
