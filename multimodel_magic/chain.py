@@ -79,6 +79,14 @@ class _Functions:
         return None
 
 
+def _unlike(names: Sequence[str]) -> tuple[str, ...]:
+    """Give what is named twice or not at all a number: each function is a model of its own."""
+    return tuple(
+        name if name and name not in names[:n] else f"{name}#{n + 1}"
+        for n, name in enumerate(names)
+    )
+
+
 def _translated(model: str, error: Exception) -> MultimodelError:
     """Say what a failure of the user's function means, as far as it shows."""
     said = f"{model} failed: {type(error).__name__}: {error}"
@@ -135,15 +143,21 @@ class FallbackChain:
     ) -> None:
         if not models:
             raise UsageError("a FallbackChain needs at least one model")
-        functions = {f"{n}": pair for n, pair in enumerate(models) if not isinstance(pair, str)}
         self._names = tuple(m if isinstance(m, str) else m[0] for m in models)
+        named = _unlike(self._names)
+        functions = {
+            name: pair[1]
+            for name, pair in zip(named, models, strict=True)
+            if not isinstance(pair, str)
+        }
         if not functions:
             self._client = client or UnifiedLLMClient(ledger=ledger)
             self._models = self._names
             return
-        own = _Functions({n: pair[1] for n, pair in functions.items()})
+        own = _Functions(functions)
         self._models = tuple(
-            m if isinstance(m, str) else f"{own.name}:{n}" for n, m in enumerate(models)
+            m if isinstance(m, str) else f"{own.name}:{name}"
+            for name, m in zip(named, models, strict=True)
         )
         self._client = UnifiedLLMClient(
             {**(client.providers if client else {}), own.name: own},

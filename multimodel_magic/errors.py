@@ -66,8 +66,14 @@ __all__ = [
 ]
 
 
-def did_you_mean(word: str, known: Iterable[str], *, most: int = 3) -> str:
+SLIP = 0.85
+"""How alike two words are (difflib's ratio) of which one is likely a slip for the other."""
+
+
+def did_you_mean(word: str, known: Iterable[str], *, most: int = 3, alike: float = 0.6) -> str:
     """Return `; did you mean 'x'?` for the nearest of `known`, or an empty string.
+
+    `alike` is how near they must be, in [0, 1]; `SLIP` where the word may well be meant.
 
     Examples
     --------
@@ -76,7 +82,7 @@ def did_you_mean(word: str, known: Iterable[str], *, most: int = 3) -> str:
     >>> did_you_mean("zzz", ["task_type"])
     ''
     """
-    near = get_close_matches(word, list(known), n=most, cutoff=0.6)
+    near = get_close_matches(word, list(known), n=most, cutoff=alike)
     return f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
 
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from multimodel_magic.experiments import Results
     from multimodel_magic.metrics import Summary
 
-__all__ = ["Session", "current", "start"]
+__all__ = ["Session", "current", "servers_of", "start"]
 
 _log = logging.getLogger("multimodel_magic.session")
 
@@ -284,7 +284,7 @@ class Session(Comparing, Voting, Keeping, Replaying):
             guards = configured(config, guards)
             price = partial(pricing.price, overrides=routing.own_rates(config))
             digest = config_hash(config)
-            self.client.providers.update(_servers(config))
+            self.client.providers.update(servers_of(config))
         self.config, self._config_hash = config, digest
         self.use_cache(None if config is None else config.cache)
         self.client.strategy, self._catalogue = strategy, catalogue
@@ -464,7 +464,7 @@ class Session(Comparing, Voting, Keeping, Replaying):
         return metrics.overall(self.df, self.attempts)
 
 
-def _servers(config: RoutingConfig) -> dict[str, Provider]:
+def servers_of(config: RoutingConfig) -> dict[str, Provider]:
     """Make the providers that a configuration adds under names of their own."""
     return {
         name: plugins.load_provider(server.type)(

@@ -65,7 +65,15 @@ async def test_when_all_fail_the_error_carries_every_attempt():
     with pytest.raises(AllModelsFailed) as failed:
         await chain.generate("Hi")
     assert [a.error_type for a in failed.value.attempts] == ["ConnectionFailed", "Overloaded"]
-    assert "no route to host" in str(failed.value)
+    assert "m failed: ConnectionError: no route to host" in str(failed.value)
+    assert [a.name for a in failed.value.attempts] == ["chain:m", "chain:n"]
+
+
+async def test_functions_of_one_name_are_each_asked_and_a_name_may_hold_anything():
+    chain = FallbackChain([("m:7b", _down), ("m:7b", _overloaded), ("", _ok)])
+    result = await chain.generate("Hi")
+    assert (result["model"], result["content"]) == ("", "answer to Hi")
+    assert [a.model for a in result["response"].attempts] == ["m:7b", "m:7b#2", "#3"]
 
 
 async def test_a_chain_of_names_is_asked_of_the_client():

@@ -438,6 +438,32 @@ providers:
     ]
 
 
+def test_a_task_that_looks_misspelt_and_a_judge_of_its_own_answers_are_found():
+    text = """
+routing:
+  task:
+    models: {code_reveiw: strong, poems: fast, chatter: fast}
+    families:
+      writing: [poems, sumarization]
+  cascade: {models: [fast, strong], judge: claude-haiku-5-5}
+"""
+    task, code = "declares a task", "did you mean 'code_review'?"
+    judge = "anthropic:claude-haiku-5-5 would judge its own answers; take another model"
+    assert findings(text) == [
+        f"4: routing.task.models.code_reveiw: {task} 'code_reveiw'; {code}",
+        f"6: routing.task.families.writing.1: {task} 'sumarization'; did you mean 'summarization'?",
+        f"7: routing.cascade.judge: {judge}",
+    ]
+    assert findings("routing: {cascade: {models: [fast, balanced], judge: strong}}") == []
+
+
+def test_a_family_that_the_strategy_knows_is_known_to_the_rules_too():
+    config = parse_config("routing: {rules: [{condition: {task_type: text}, model: fast}]}")
+    assert route(config, Request("x", task="translation")).strategy == "rules"
+    assert route(config, Request("x", task="text")).strategy == "rules"
+    assert route(config, Request("x", task="code")).strategy == "fixed"
+
+
 def test_a_second_experiment_is_reached_by_name_alone():
     one = "{treatment: fast, control: strong, percentage: 5}"
     text = f"routing:\n  experiments:\n    a: {one}\n    b: {one}\n"

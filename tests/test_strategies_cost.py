@@ -180,6 +180,13 @@ def test_seed_router_refuses_an_unknown_tier() -> None:
         CostTierRouter().route({"user_tier": "fre"})
 
 
+def test_seed_router_serves_no_misspelt_key_as_free_and_leaves_others_alone() -> None:
+    with pytest.raises(UsageError, match="unknown key 'usertier'; did you mean 'user_tier'"):
+        CostTierRouter().route({"usertier": "enterprise"})
+    asked = {"user_tier": "pro", "task_value": None, "prompt": "Hi", "user_id": 7, "task": "chat"}
+    assert CostTierRouter().route(asked) == "claude-3-sonnet"
+
+
 def test_seed_router_with_a_catalogue_names_the_cheapest_listed_model() -> None:
     named = CostTierRouter(Catalogue()).route({"user_tier": "pro", "prompt": "Hi"})
     assert named in Catalogue().roles["balanced"] + Catalogue().roles["strong"]

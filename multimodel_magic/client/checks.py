@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
 from multimodel_magic.client.cache import mode_named
 from multimodel_magic.errors import UsageError, did_you_mean
-from multimodel_magic.types import BREAKS, NEEDS, Price, PriceOf, Recorder, Request, Response, Usage
+from multimodel_magic.types import (
+    BREAKS,
+    NEEDS,
+    Price,
+    PriceOf,
+    Provider,
+    Recorder,
+    Request,
+    Response,
+    Usage,
+)
 
-__all__ = ["check", "names", "priced", "recorded"]
+__all__ = ["check", "names", "priced", "recorded", "trouble"]
 
 _NUMBERS = (
     *("timeout_s", "retries", "max_tokens", "hedge_s", "max_cost_usd"),
@@ -64,3 +74,9 @@ def recorded(recorder: Recorder, response: Response) -> None:
         recorder.record(response)
     except Exception as error:  # noqa: BLE001 - as above
         _log.warning("request %s was not recorded: %r", response.request_id, error)
+
+
+async def trouble(provider: Provider) -> str | None:
+    """Say why a provider cannot be asked here, or None; who can probe its server does."""
+    probe: Callable[[], Awaitable[str | None]] | None = getattr(provider, "probe", None)
+    return await probe() if probe is not None else provider.unusable()

@@ -18,7 +18,7 @@ from multimodel_magic import bridge, limits, plugins, pricing
 from multimodel_magic.attachments import attached
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.client.cache import Cache, Mode
-from multimodel_magic.client.checks import check, names, recorded
+from multimodel_magic.client.checks import check, names, recorded, trouble
 from multimodel_magic.client.counting import Counting
 from multimodel_magic.client.run import Means, Run, response_of
 from multimodel_magic.client.walk import Walk
@@ -324,10 +324,15 @@ class UnifiedLLMClient:
             route = self._around_refused_keys(strategy, request, unusable)
         return self._with_chaos(route) if self._chaos else route
 
-    async def survey(self) -> Mapping[str, str]:
-        """Say which providers cannot be asked here, and why; asks local servers if they are up."""
+    async def survey(self, others: Mapping[str, Provider] | None = None) -> Mapping[str, str]:
+        """Say which providers cannot be asked here, and why; asks local servers if they are up.
+
+        `others` are providers that the client does not have, such as those of a configuration
+        that is looked at and not in use.
+        """
         refused = self._all_refused() if self._keys else {}
-        return {**await self._surveyed(), **refused}
+        new = [(name, await trouble(one)) for name, one in (others or {}).items()]
+        return {**await self._surveyed(), **refused, **{name: why for name, why in new if why}}
 
     async def aclose(self) -> None:
         """Close every provider's connections."""
@@ -483,8 +488,7 @@ class UnifiedLLMClient:
             provider = self._provider(name)
         except Misconfigured as error:
             return str(error)
-        probe: Callable[[], Awaitable[str | None]] | None = getattr(provider, "probe", None)
-        return await probe() if probe is not None else provider.unusable()
+        return await trouble(provider)
 
     def _provider(self, name: str) -> Provider:
         if name not in self.providers:

@@ -120,6 +120,9 @@ class Band(Strict):
     def _possible(self) -> Self:
         if not self.bounds and not getattr(self, "tiers", ()):
             raise fault("no bound given: use gt, ge, lt or le")
+        for one, other in (("gt", "ge"), ("lt", "le")):
+            if {one, other} <= self.bounds.keys():
+                raise fault(f"{one} and {other} bound the same side; give one of them")
         low = max((v for k, v in self.bounds.items() if k in {"gt", "ge"}), default=-math.inf)
         high = min((v for k, v in self.bounds.items() if k in {"lt", "le"}), default=math.inf)
         open_ended = low == self.gt or high == self.lt
@@ -198,6 +201,13 @@ class ComplexityBand(Band):
     def _one_kind(self) -> Self:
         if self.tiers and self.bounds:
             raise fault("give tiers or bounds, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _on_the_scale(self) -> Self:
+        outside = next((bound for bound in self.bounds.values() if not 0 <= bound <= 1), None)
+        if outside is not None:
+            raise fault(f"complexity lies between 0 and 1; got {outside:g}")
         return self
 
     @property

@@ -264,6 +264,7 @@ def across(config: RoutingConfig) -> Iterator[Problem]:
     """Check what one key says against another: tasks that rules name, names that collide."""
     for path, condition in _conditions(config.routing):
         yield from _unknown_tasks(config, path, condition)
+    yield from _strategies_without_settings(config.routing)
     for name in config.aliases:
         if name in config.roles:
             yield Problem(("aliases", name), "is a role too; one name, one meaning")
@@ -272,6 +273,18 @@ def across(config: RoutingConfig) -> Iterator[Problem]:
     for name in ("local", "scripted"):
         if name in config.providers:
             yield Problem(("providers", name), f"{name!r} is built in; choose another name")
+
+
+def _strategies_without_settings(routing: Routing) -> Iterator[Problem]:
+    lacks = {}
+    if not routing.weighted.models:
+        lacks["weighted"] = "'weighted' needs weights: give routing.weighted.models"
+    if not routing.experiments:
+        lacks["ab"] = "'ab' needs an experiment: give routing.experiments"
+    rules = enumerate(routing.rules)
+    named: dict[Path, str | None] = {("routing", "strategy"): routing.strategy}
+    named |= {("routing", "rules", n, "strategy"): rule.strategy for n, rule in rules}
+    yield from (Problem(path, lacks[name]) for path, name in named.items() if name in lacks)
 
 
 def _conditions(routing: Routing) -> Iterator[tuple[Path, Condition]]:

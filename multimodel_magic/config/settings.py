@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -17,10 +18,9 @@ from pydantic import (
 )
 
 from multimodel_magic.config.conditions import AnyOf, Strict, TaskValue, UserTier, Word, fault
+from multimodel_magic.config.tasks import FAMILIES, TASKS
 
 __all__ = [
-    "FAMILIES",
-    "TASKS",
     "CacheSettings",
     "CascadeSettings",
     "ComplexitySettings",
@@ -37,22 +37,6 @@ __all__ = [
     "Words",
     "as_tuple",
 ]
-
-TASKS = (
-    "analysis",
-    "chat",
-    "code_generation",
-    "code_review",
-    "creative_writing",
-    "summarization",
-    "translation",
-)
-"""The seed's tasks."""
-
-FAMILIES: Mapping[str, tuple[str, ...]] = {
-    "code": ("code_generation", "code_review"),
-}
-"""Families of tasks that need no declaration."""
 
 
 def _decimal(value: object) -> object:
@@ -122,6 +106,12 @@ def _url(url: str) -> str:
         raise fault("must be a URL that begins with http:// or https://")
     if "@" in url.split("//", 1)[1].split("/", 1)[0]:
         raise fault("a URL with a name or password in it; put the key in an environment variable")
+    if "?" in url or "#" in url:
+        raise fault("a URL with a query or a fragment, to which no path can be added")
+    try:
+        urlsplit(url).port  # noqa: B018 - reading it is the check
+    except ValueError:
+        raise fault("a URL whose host or port is none (ports are 0 to 65535)") from None
     return url
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from multimodel_magic import routing
+from multimodel_magic import bridge, routing
 from multimodel_magic.config import RoutingConfig, find_config, load_config
 from multimodel_magic.errors import UsageError
 from multimodel_magic.notebook.table import Report, Table
-from multimodel_magic.session import Session
+from multimodel_magic.session import Session, servers_of
 
 if TYPE_CHECKING:
     from multimodel_magic.notebook.widgets.config_editor import ConfigEditor
@@ -48,30 +49,34 @@ def _shown(session: Session) -> Report:
         )
         return Report((Table("Configuration", (), ((text,),), "%llm config use FILE takes one"),))
     text = session.config.to_yaml().rstrip()
-    return Report((Table(str(session.config_path), (), ((text,),)), _lint(session, session.config)))
+    return Report((Table(str(session.config_path), (), ((text,),)), _here(session, session.config)))
 
 
 def _checked(session: Session, path: str) -> Report:
     found = path or session.config_path or find_config()
     if not found:
         raise UsageError("there is no routing_config.yml here: %llm config check FILE")
-    return Report((checked(session, load_config(found)),))
+    return Report((_here(session, load_config(found)),))
 
 
-def checked(session: Session, config: RoutingConfig) -> Table:
-    """Say what is doubtful in a valid configuration.
+def _here(session: Session, config: RoutingConfig) -> Table:
+    """Say what is doubtful, roles that lead to nobody who can be asked here included."""
+    return checked(session, config, bridge.run(session.client.survey(servers_of(config))))
+
+
+def checked(
+    session: Session, config: RoutingConfig, unusable: Mapping[str, str] | None = None
+) -> Table:
+    """Say what is doubtful in a valid configuration; `unusable` is who cannot be asked here.
 
     Raises
     ------
     ConfigError
         Where `%llm config use` would refuse it.
     """
-    routing.build_strategy(config, session.client.catalogue)
-    return _lint(session, config)
-
-
-def _lint(session: Session, config: RoutingConfig) -> Table:
-    findings = routing.lint(config, session.client.catalogue)
+    catalogue = session.client.catalogue.with_unusable(unusable or {})
+    routing.build_strategy(config, catalogue)
+    findings = routing.lint(config, catalogue)
     rows = tuple((str(one.line or ""), one.path, one.what) for one in findings)
     if not rows:
         return Table("Checked", (), ((f"{config.source.name}: fine",),), "no doubts")

@@ -11,7 +11,8 @@ from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.config import RoutingConfig
 from multimodel_magic.config.document import Path
 from multimodel_magic.config.schema import Rule
-from multimodel_magic.errors import UnknownModel
+from multimodel_magic.config.tasks import FAMILIES, TASKS
+from multimodel_magic.errors import SLIP, UnknownModel, did_you_mean
 from multimodel_magic.routing.build import (
     STRATEGIES,
     configured_catalogue,
@@ -51,7 +52,7 @@ def lint(config: RoutingConfig, catalogue: Catalogue | None = None) -> tuple[Fin
     tuple[Finding, ...]
         Rules that can never match or are never reached, experiments likewise, fallbacks that
         lack what a rule requires, retired and unknown models, roles that lead to nothing usable
-        here, strategies that do not exist.
+        here, strategies that do not exist, tasks that look misspelt, a judge of its own answers.
     """
     known = configured_catalogue(config, catalogue)
     doubts = [
@@ -60,6 +61,8 @@ def lint(config: RoutingConfig, catalogue: Catalogue | None = None) -> tuple[Fin
         *_strategies(config),
         *_models(config, known),
         *_needs(config, known),
+        *_tasks(config),
+        *_judge(config, known),
         *_plain_http(config),
     ]
     findings = [
@@ -191,6 +194,32 @@ def _lacks(catalogue: Catalogue, name: str, needs: frozenset[str]) -> str | None
         return catalogue.meets(catalogue.resolve(name).model, needs, 0)
     except UnknownModel:
         return None  # spoken of already
+
+
+def _tasks(config: RoutingConfig) -> Iterator[Doubt]:
+    """Find tasks of the user's own that look like a slip for a known one."""
+    said, known = config.routing.task, sorted({*TASKS, *FAMILIES})
+    own: list[tuple[Path, str]] = [(("routing", "task", "models", t), t) for t in said.models]
+    for family, tasks in said.families.items():
+        own += [(("routing", "task", "families", family, n), task) for n, task in enumerate(tasks)]
+    for path, name in own:
+        near = did_you_mean(name, known, most=1, alike=SLIP)
+        if near and name not in {*known, *said.families}:
+            yield path, f"declares a task {name!r}{near}"
+
+
+def _judge(config: RoutingConfig, catalogue: Catalogue) -> Iterator[Doubt]:
+    said = config.routing.cascade
+    if said.judge is None:
+        return
+    try:
+        judge = catalogue.resolve(said.judge).model
+        below = [catalogue.resolve(name).model for name in said.models[:-1]]
+    except UnknownModel:
+        return  # spoken of already
+    if judge in below:
+        what = f"{judge.full_name} would judge its own answers"
+        yield ("routing", "cascade", "judge"), f"{what}; take another model"
 
 
 def _plain_http(config: RoutingConfig) -> Iterator[Doubt]:

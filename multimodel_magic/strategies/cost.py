@@ -10,7 +10,7 @@ from typing import ClassVar, overload
 
 from multimodel_magic import pricing
 from multimodel_magic.catalogue import Catalogue
-from multimodel_magic.errors import Misconfigured, UsageError, did_you_mean
+from multimodel_magic.errors import SLIP, Misconfigured, UsageError, did_you_mean
 from multimodel_magic.types import LeftOut, Reason, Request, Route
 
 __all__ = ["LADDER", "ByCostTier", "CostOf", "CostTierRouter", "Terms", "seed_table"]
@@ -218,7 +218,9 @@ class CostTierRouter:
     Raises
     ------
     UsageError
-        From `route`, for an unknown user_tier or task_value, with the nearest.
+        From `route`, for an unknown user_tier or task_value, with the nearest, and for a key that
+        is nearly one of these: a misspelt tier would else be served as `free`. Other keys are
+        the caller's own.
 
     Examples
     --------
@@ -255,12 +257,22 @@ class CostTierRouter:
         """Route a request; of a dict with user_tier and task_value, name the model."""
         if isinstance(request, Request):
             return self.strategy.route(request)
-        tier = str(request.get("user_tier", "free"))
-        value = str(request.get("task_value", "low"))
+        for key in request:
+            if key not in {"user_tier", "task_value"} and (near := _slip(key)):
+                raise UsageError(f"cost: unknown key {key!r}{near}")
+        tier, value = (
+            str(otherwise if (said := request.get(key)) is None else said)
+            for key, otherwise in (("user_tier", "free"), ("task_value", "low"))
+        )
         asked = Request(str(request.get("prompt", "")), user_tier=tier, task_value=value)
         if self.strategy.catalogue is not None:
             return self.strategy.route(asked).models[0]
         return self.SEED_MODELS[self.strategy.terms(tier, value).floor]
+
+
+def _slip(key: str) -> str:
+    """Say which key was meant where one nearly is; nothing for the caller's own."""
+    return did_you_mean(key, ("user_tier", "task_value"), most=1, alike=SLIP)
 
 
 def _unknown(what: str, word: str, known: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, overload
 
+from multimodel_magic.config.tasks import FAMILIES
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.types import Reason, Request, Route
 
@@ -21,12 +22,6 @@ TASKS = {
     "creative_writing": "balanced",
 }
 """The seed's seven tasks, with the roles that its models had."""
-
-FAMILIES = {
-    "code": ("code_generation", "code_review"),
-    "text": ("summarization", "translation", "creative_writing"),
-}
-"""A word for several tasks: the seed's YAML says `code` where its table has two."""
 
 
 def tasks_of(word: str, families: Mapping[str, tuple[str, ...]] = FAMILIES) -> frozenset[str]:

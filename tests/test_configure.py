@@ -1,0 +1,53 @@
+"""`%llm config` from inside: what `check` and `show` say of a file on this machine."""
+
+import pytest
+
+from multimodel_magic.client import UnifiedLLMClient
+from multimodel_magic.errors import ConfigError
+from multimodel_magic.ledger import Ledger
+from multimodel_magic.notebook.configure import configuration
+from multimodel_magic.providers.scripted import ScriptedProvider
+from multimodel_magic.session import Session
+
+
+@pytest.fixture
+def llm(tmp_path, monkeypatch):
+    monkeypatch.delenv("FAR_KEY", raising=False)
+    session = Session(
+        UnifiedLLMClient({"scripted": ScriptedProvider()}),
+        ledger=Ledger(":memory:"),
+        folder=tmp_path,
+    )
+    yield session
+    session.ledger.close()
+
+
+def test_a_role_that_leads_to_nobody_who_can_be_asked_here_is_found(llm, tmp_path):
+    file = tmp_path / "routing_config.yml"
+    file.write_text("""
+roles:
+  mine: ["far:big"]
+  other: ["scripted:echo"]
+providers:
+  far: {base_url: "https://far.example/v1", api_key_env: FAR_KEY}
+""")
+    checked = str(configuration(llm, f"check {file}"))
+    assert "roles.mine" in checked
+    assert "the role 'mine' leads to nothing that is usable here (FAR_KEY is not set" in checked
+    assert "roles.other" not in checked
+    assert "roles.mine" in str(configuration(llm, f"use {file}"))
+
+
+def test_a_strategy_that_lacks_its_settings_is_a_fault_of_the_file_and_not_of_each_cell(
+    llm, tmp_path
+):
+    file = tmp_path / "routing_config.yml"
+    file.write_text("routing: {default_model: 'scripted:echo'}\n")
+    assert llm.refresh() is not None
+    file.write_text("routing:\n  strategy: weighted\n")
+    said = llm.refresh()
+    assert "routing_config.yml:2: routing.strategy: 'weighted' needs weights" in said
+    assert "the earlier configuration stays in force" in said
+    assert llm("Hello").provider == "scripted"
+    with pytest.raises(ConfigError, match=r"routing_config\.yml:2: routing\.strategy"):
+        configuration(llm, f"check {file}")
