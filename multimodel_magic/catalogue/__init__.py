@@ -93,7 +93,8 @@ class Catalogue:
 
     def with_providers(self, names: Iterable[str]) -> Catalogue:
         """Return a copy that knows these provider names too, such as `groq`."""
-        return replace(self, providers=self.providers | frozenset(names))
+        new = frozenset(names) - self.providers
+        return replace(self, providers=self.providers | new) if new else self
 
     def resolve(self, name: str) -> Resolved:
         """Find the model that a name means, and the provider that serves it.

@@ -1,8 +1,9 @@
 """What is known of models as of `AS_OF`, as literals: reading it imports nothing.
 
-Sources: context windows from genai-prices 0.2.3 (a test compares them); retirement dates from
-`anthropic.resources.messages.DEPRECATED_MODELS` (anthropic 2.12.0) and the docstring of
-`openai.types.shared.chat_model` (openai 3.54); abilities from the vendors' model pages.
+Sources: context windows from genai-prices; retirement dates from
+`anthropic.resources.messages.DEPRECATED_MODELS` and the docstring of
+`openai.types.shared.chat_model`, in the releases that `SOURCES` names (a test compares them);
+abilities from the vendors' model pages.
 """
 
 from __future__ import annotations
@@ -12,10 +13,22 @@ from datetime import date
 
 from multimodel_magic.types import Model
 
-__all__ = ["AS_OF", "FAMILIES", "KNOWN", "OLLAMA_FAMILIES", "REPLACEMENTS", "ROLES", "VENDORS"]
+__all__ = [
+    "AS_OF",
+    "FAMILIES",
+    "KNOWN",
+    "OLLAMA_FAMILIES",
+    "REPLACEMENTS",
+    "ROLES",
+    "SOURCES",
+    "VENDORS",
+]
 
-AS_OF = date(2026, 11, 22)
+AS_OF = date(2026, 11, 26)
 """The day on which these tables were true."""
+
+SOURCES: Mapping[str, str] = {"anthropic": "2.14.0", "openai": "3.57.0", "genai-prices": "0.2.3"}
+"""Package -> the release that the tables were read from; a later one may know more."""
 
 ROLES: Mapping[str, tuple[str, ...]] = {
     # The last of each needs no key. Ollama is not among them: what its server holds differs from
@@ -36,7 +49,8 @@ _TABLE: tuple[tuple[str, str, int | None, str | None, str], ...] = (
     ("anthropic", _ALL, 1_000_000, None, "claude-opus-4-8 claude-opus-4-7 claude-opus-4-6"),
     ("anthropic", _ALL, 1_000_000, None, "claude-sonnet-4-6"),
     ("anthropic", _ALL, None, None, "claude-mythos-5-1 claude-mythos-5"),
-    ("anthropic", _ALL, 200_000, None, "claude-haiku-4-5 claude-opus-4-5"),
+    ("anthropic", _ALL, 200_000, None, "claude-haiku-4-5"),
+    ("anthropic", _ALL, 200_000, "2027-01-22", "claude-opus-4-5"),
     ("anthropic", _ALL, 200_000, "2026-11-30", "claude-sonnet-4-5"),
     ("anthropic", _ALL, 200_000, "2026-06-15", "claude-opus-4-0 claude-sonnet-4-0"),
     ("anthropic", _ALL, None, "2026-06-30", "claude-mythos-preview"),
@@ -44,7 +58,7 @@ _TABLE: tuple[tuple[str, str, int | None, str | None, str], ...] = (
     ("anthropic", _ALL, 200_000, "2026-02-19", "claude-3-5-haiku-latest"),
     ("anthropic", _ALL, 200_000, "2026-01-05", "claude-3-opus"),
     ("anthropic", _ALL, 200_000, "2025-07-21", "claude-3-sonnet"),
-    # Not in anthropic 2.12.0 any more. Haiku: Google Cloud's date for the same model
+    # Not in anthropic's package any more. Haiku: Google Cloud's date for the same model
     # (its page "partner models deprecations"); Sonnet: Anthropic's release notes of that day.
     ("anthropic", _ALL, 200_000, "2026-08-23", "claude-3-haiku"),
     ("anthropic", _ALL, 200_000, "2025-10-28", "claude-3-5-sonnet"),
@@ -97,6 +111,7 @@ REPLACEMENTS: Mapping[str, str] = {
     "claude-sonnet-4-5": "claude-sonnet-5-5",
     "claude-3-opus": "claude-opus-5-5",
     "claude-opus-4-0": "claude-opus-5-5",
+    "claude-opus-4-5": "claude-opus-5-5",
     "claude-mythos-preview": "claude-mythos-5-2",
     "gpt-3.5-turbo": "gpt-6-luna",
     "gpt-3.5-turbo-16k": "gpt-6-luna",

@@ -48,6 +48,7 @@ def patience(
     return httpx2.Timeout(silence_s, connect=min(connect_s or CONNECT_S, silence_s))
 
 
+@functools.lru_cache(maxsize=64)
 def origin(url: str) -> str:
     """Return scheme, host and port of `url`: what may be shown of it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -222,6 +223,7 @@ def _options(request: Request) -> tuple[dict[str, Any], dict[str, Option]]:
     return top, {**limit, **given, **(nested if isinstance(nested, dict) else {})}
 
 
+@functools.lru_cache(maxsize=64)
 def address(host: str) -> str:
     """Return a server's address with scheme and port.
 

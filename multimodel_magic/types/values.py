@@ -52,6 +52,8 @@ MAIN_THREAD = "main"
 """The conversation that is meant where none is named."""
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# Two letters at a time: every request makes one.
+_PAIRS = tuple(a + b for a in _CROCKFORD for b in _CROCKFORD)
 
 
 def new_ulid() -> str:
@@ -63,7 +65,7 @@ def new_ulid() -> str:
     (github.com/ulid/spec). Written here because this module is stdlib only.
     """
     number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
-    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class Request:
         if self.attachments:
             labels = {**self.labels, "attachments": described(self.attachments)}
             object.__setattr__(self, "labels", labels)
-        if any(one.is_picture for one in self._attached()):
+        if (self.attachments or self.history) and any(p.is_picture for p in self._attached()):
             object.__setattr__(self, "needs", self.needs | {"vision"})
 
     def _attached(self) -> list[Attachment]:
