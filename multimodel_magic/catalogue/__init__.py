@@ -43,6 +43,8 @@ class Resolved:
 
     model: Model
     notices: tuple[str, ...] = ()
+    passed_over: tuple[Model, ...] = ()
+    """Models of the role that come before this one, and whose providers cannot be asked here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +180,10 @@ class Catalogue:
         if role in seen or not self.roles[role]:
             raise UnknownModel(f"the role {role!r} leads to no model")
         found = [self._resolve(name, (*seen, role)) for name in self.roles[role]]
-        usable = (one for one in found if one.model.provider not in self.unusable)
-        return next(usable, found[0])
+        usable = (n for n, one in enumerate(found) if one.model.provider not in self.unusable)
+        meant = next(usable, 0)
+        before = tuple(one.model for one in found[:meant])
+        return replace(found[meant], passed_over=(*before, *found[meant].passed_over))
 
     def _listed(self, name: str) -> Resolved | None:
         known = _known(name)

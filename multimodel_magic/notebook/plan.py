@@ -9,7 +9,7 @@ from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.notebook.receipt import money
 from multimodel_magic.notebook.reports import cost_of, reasons
 from multimodel_magic.notebook.table import Report, Table
-from multimodel_magic.types import Attachment, Request, Route, Usage
+from multimodel_magic.types import Attachment, LeftOut, Request, Route, Usage
 
 __all__ = ["Plan", "plan", "planned"]
 
@@ -29,6 +29,8 @@ class Plan:
     budget: tuple[str, ...] = ()
     """What the budgets say of each of them; empty where there is no budget."""
     attachments: tuple[Attachment, ...] = ()
+    costs_of_others: tuple[tuple[LeftOut, Decimal | None], ...] = ()
+    """Who would not be asked and what it would have cost in US dollars."""
 
     @property
     def candidates(self) -> Table:
@@ -59,13 +61,23 @@ class Plan:
     @property
     def left_out(self) -> tuple[Table, ...]:
         """Who would not be asked, and why; nothing where there is nobody."""
-        rows = tuple((left.model, left.why) for left in self.route.left_out)
-        return (Table("Left out", ("model", "why"), rows),) if rows else ()
+        rows = tuple(
+            (left.model, left.why, money(cost_usd, about=True))
+            for left, cost_usd in self.costs_of_others
+        )
+        return (Table("Left out", ("model", "why", "would have cost"), rows),) if rows else ()
+
+    @property
+    def notices(self) -> tuple[Table, ...]:
+        """What the user should know of the choice; nothing where there is nothing."""
+        rows = tuple((said,) for said in self.route.notices)
+        return (Table("Notices", (), rows),) if rows else ()
 
     @property
     def report(self) -> Report:
         """Everything as tables."""
-        return Report((self.candidates, reasons(self.route), *self.attached, *self.left_out))
+        head = (self.candidates, *self.notices, reasons(self.route))
+        return Report((*head, *self.attached, *self.left_out))
 
 
 async def planned(client: UnifiedLLMClient, request: Request) -> Plan:
@@ -82,7 +94,11 @@ async def planned(client: UnifiedLLMClient, request: Request) -> Plan:
     costs = tuple((name, cost_of(name, usage, client.price)) for name in route.models)
     budget = tuple(_allowed(client, request, name, cost_usd) for name, cost_usd in costs)
     bound = client.budget or request.max_cost_usd is not None
-    return Plan(route, usage, costs, budget if bound else (), request.attachments)
+    others = tuple(
+        (out, cost_of(out.model, usage, client.price))
+        for out in (*route.left_out, *route.passed_over)
+    )
+    return Plan(route, usage, costs, budget if bound else (), request.attachments, others)
 
 
 def _allowed(

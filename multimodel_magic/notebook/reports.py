@@ -138,7 +138,8 @@ def reasons(route: Route) -> Table:
     most = max((abs(r.score or 0.0) for r in drawn), default=0.0)
     rows = tuple((r.rule, r.saw, _score(r, most if r in drawn else 0.0)) for r in route.reasons)
     arm = "" if route.arm is None else f"; arm {route.arm} ({route.arm_probability:.0%} of units)"
-    asked = f"strategy {route.strategy} chose {' then '.join(route.models)}{arm}"
+    bars = "; bars: ▇ adds to the score, ░ takes from it" if drawn else ""
+    asked = f"strategy {route.strategy} chose {' then '.join(route.models)}{arm}{bars}"
     return Table("Why this model", ("rule or signal", "saw", "score"), rows, asked)
 
 
@@ -153,7 +154,7 @@ def _score(reason: Reason, most: float) -> str:
     if not most:
         return f"{reason.score:.3g}"
     blocks = round(BAR * abs(reason.score) / most)
-    return f"{reason.score:+.3f} {('▇' if reason.score > 0 else '▁') * blocks}".rstrip()
+    return f"{reason.score:+.3f} {('▇' if reason.score > 0 else '░') * blocks}".rstrip()
 
 
 def _candidates(response: Response, route: Route, price: PriceOf) -> Table:
@@ -168,7 +169,7 @@ def _candidates(response: Response, route: Route, price: PriceOf) -> Table:
         rows.append((name, state, money(cost_of(name, usage, price), about=True)))
     rows += [
         (out.model, f"left out: {out.why}", money(cost_of(out.model, usage, price), about=True))
-        for out in route.left_out
+        for out in (*route.left_out, *route.passed_over)
     ]
     note = "cost: of the tokens of this answer, at each model's own price"
     return Table("Candidates", ("model", "what became of it", "cost"), tuple(rows), note)

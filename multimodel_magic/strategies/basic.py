@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.errors import Misconfigured
-from multimodel_magic.types import LeftOut, Reason, Request, Route, Strategy
+from multimodel_magic.types import LeftOut, Model, Reason, Request, Route, Strategy
 
 __all__ = ["Fixed", "Named", "Resolved", "WithFallbacks"]
 
@@ -118,9 +118,11 @@ class Resolved:
         left_out, notices = list(chosen.left_out), list(chosen.notices)
         models: list[str] = []
         rungs: dict[str, None] = {}
+        passed_over: dict[str, str] = {}
         for name in chosen.models:
             found = self.catalogue.resolve(name)
             notices += found.notices
+            passed_over |= self._whys(found.passed_over)
             why = self.catalogue.unusable.get(found.model.provider) or self.catalogue.meets(
                 found.model, request.needs, request.estimated_input_tokens()
             )
@@ -143,10 +145,22 @@ class Resolved:
             chosen,
             models=tuple(models),
             left_out=tuple(left_out),
+            passed_over=_besides(passed_over, models, left_out),
             notices=(*dict.fromkeys(notices), *_absent(absent)),
             stands_in_for=tuple(absent),
             rungs=tuple(rungs),
         )
+
+    def _whys(self, models: tuple[Model, ...]) -> dict[str, str]:
+        return {one.full_name: self.catalogue.unusable[one.provider] for one in models}
+
+
+def _besides(
+    passed_over: Mapping[str, str], models: list[str], left_out: list[LeftOut]
+) -> tuple[LeftOut, ...]:
+    """Return who was passed over and stands nowhere else in the route."""
+    spoken_of = {*models, *(out.model for out in left_out)}
+    return tuple(LeftOut(name, why) for name, why in passed_over.items() if name not in spoken_of)
 
 
 def _absent(absent: Mapping[str, str]) -> Iterator[str]:

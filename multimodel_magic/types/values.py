@@ -230,6 +230,8 @@ class Route:
     """The experiment's arm (`EXPERIMENT:ARM`) that the request was dealt to, if any."""
     arm_probability: float | None = None
     left_out: tuple[LeftOut, ...] = ()
+    passed_over: tuple[LeftOut, ...] = ()
+    """Models that a role names before the one that it means here; told, and not recorded."""
     notices: tuple[str, ...] = ()
     """What the user should know of the choice, such as a retired model's replacement."""
     stands_in_for: tuple[str, ...] = ()
