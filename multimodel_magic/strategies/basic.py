@@ -140,7 +140,7 @@ class Resolved:
                 # same name twice is the user's wish.
                 models.append(full)
         if not models:
-            raise Misconfigured(_nobody_left(chosen.models, left_out))
+            raise Misconfigured(_nobody_left(chosen.models, left_out, self.catalogue.unusable))
         return replace(
             chosen,
             models=tuple(models),
@@ -167,9 +167,13 @@ def _absent(absent: Mapping[str, str]) -> Iterator[str]:
     return (f"{model} was not asked: {why}" for model, why in absent.items())
 
 
-def _nobody_left(names: tuple[str, ...], left_out: list[LeftOut]) -> str:
+def _nobody_left(
+    names: tuple[str, ...], left_out: list[LeftOut], unusable: Mapping[str, str]
+) -> str:
     if not names:
         return "the strategy chose no model at all: name one with -m"
     whys = "; ".join(f"{out.model}: {out.why}" for out in left_out)
-    hint = "shorten or change the request, or see %llm models"
+    are_here = any(out.model.partition(":")[0] not in unusable for out in left_out)
+    hint = "shorten or change the request, or see" if are_here else "who can is listed by"
+    hint = f"{hint} %llm models"
     return f"no model can answer this here. {whys}; {hint}"
