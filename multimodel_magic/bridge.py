@@ -137,6 +137,50 @@ async def aside(work: Callable[[], T]) -> T:
     return values[0]
 
 
+class Once:
+    """Blocking work that is done once, in a thread of its own, for all who wait on any loop.
+
+    Parameters
+    ----------
+    work
+        What to do; it must not raise.
+    """
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work = work
+        self._lock = threading.Lock()
+        self._is_begun = self._is_over = False
+        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def begin(self) -> None:
+        """Begin, unless it has begun."""
+        with self._lock:
+            begun, self._is_begun = self._is_begun, True
+        if not begun:
+            background(self._do)
+
+    async def done(self) -> None:
+        """Wait until it is done; whoever is cancelled does not wait, and the work goes on."""
+        self.begin()
+        over = asyncio.Event()
+        with self._lock:
+            if self._is_over:
+                return
+            self._waiting.append((asyncio.get_running_loop(), over))
+        await over.wait()
+
+    def _do(self) -> None:
+        try:
+            self._work()
+        finally:
+            with self._lock:
+                self._is_over = True
+            for loop, over in self._waiting:
+                with contextlib.suppress(RuntimeError):  # the loop may be gone already
+                    loop.call_soon_threadsafe(over.set)
+            self._waiting.clear()
+
+
 def _nothing() -> None:
     """Do nothing: for jobs whose end nobody is told of."""
 

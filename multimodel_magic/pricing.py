@@ -2,15 +2,19 @@
 
 In order: the user's own prices, models that run on this machine (0), genai-prices (exact, then
 flagged as loose), unknown. genai-prices is offline but costs 0.7 s to import, so it is imported
-on first use, or by `warm` in a worker thread. Pricing never fails a call: it warns once.
+on first use, or by `warm` in a worker thread; on an event loop `not_loading` says when that is
+needed. Pricing never fails a call: it warns once.
 """
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
@@ -24,10 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LOCAL",
+    "NotLoaded",
     "Rates",
     "estimate",
     "is_warm",
     "listed_context_tokens",
+    "not_loading",
     "price",
     "table",
     "warm",
@@ -209,7 +215,39 @@ def estimate(
 
 def warm() -> None:
     """Import the price list (0.7 s) so that no later call waits; meant for a worker thread."""
-    _listing("openai", "gpt-4o")
+    # Half of the list's import is the collector walking what is being made, 120 ms at a stretch
+    # in which no other thread runs; nothing of it is garbage.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        _listing("openai", "gpt-4o")
+    finally:
+        if collects:
+            gc.enable()
+
+
+class NotLoaded(BaseException):
+    """A price was asked for that needs the list, while `not_loading` forbids to import it here.
+
+    No `Exception`: it tells who forbade it to load the list and ask again, and nobody between
+    the two shall take it for an unknown price.
+    """
+
+
+_FORBIDDEN: ContextVar[bool] = ContextVar("multimodel_magic_prices", default=False)
+
+
+@contextmanager
+def not_loading() -> Iterator[None]:
+    """Raise `NotLoaded` within, where a price needs the list and it is not there yet.
+
+    For event loops: importing the list there would hold up every other request.
+    """
+    token = _FORBIDDEN.set(True)
+    try:
+        yield
+    finally:
+        _FORBIDDEN.reset(token)
 
 
 def is_warm() -> bool:
@@ -270,6 +308,8 @@ def _give_up(name: str, error: Exception) -> None:
 
 
 def _find(provider: str, model: str) -> _Listing:
+    if _FORBIDDEN.get() and not is_warm():
+        raise NotLoaded(f"{provider}:{model}")
     from genai_prices.data_snapshot import get_snapshot
     from genai_prices.types import ModelPrice
 

@@ -77,6 +77,9 @@ async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
                 yield event
             else:
                 _take(run, call, event)
+        call.ended_s = means.clock()
+        # What it cost is asked next: a first answer may be faster than the list is loaded.
+        await means.prices.ready(means.price, (place.provider,))
     except MultimodelError as error:
         failure = None if _is_kept(run, call, error) else error
     except BaseException as error:

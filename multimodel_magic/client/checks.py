@@ -20,7 +20,7 @@ from multimodel_magic.types import (
     Usage,
 )
 
-__all__ = ["check", "names", "priced", "recorded", "trouble"]
+__all__ = ["check", "names", "priced", "providers_of", "recorded", "trouble"]
 
 _NUMBERS = (
     *("timeout_s", "retries", "max_tokens", "hedge_s", "max_cost_usd"),
@@ -57,6 +57,11 @@ def check(request: Request) -> None:
 def names(given: str | Iterable[str]) -> tuple[str, ...]:
     """Take one name for a list of one: a text would else be taken letter by letter."""
     return (given,) if isinstance(given, str) else tuple(given)
+
+
+def providers_of(models: Iterable[str]) -> frozenset[str]:
+    """Return the providers of models that are given as `provider:model`."""
+    return frozenset(name.partition(":")[0] for name in models)
 
 
 def priced(price: PriceOf, provider: str, model: str, usage: Usage, at: datetime) -> Price:

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
-from multimodel_magic import bridge, pricing
+from multimodel_magic import bridge
+from multimodel_magic.client.checks import providers_of
+from multimodel_magic.client.prices import PriceList
 from multimodel_magic.client.run import Run
 from multimodel_magic.limits import Purse
 from multimodel_magic.types import Notice
@@ -33,12 +35,15 @@ class Counting:
     ----------
     purse
         Is told what others spent today.
+    prices
+        The list, loaded where it is needed.
     clock
         Monotonic seconds.
     """
 
-    def __init__(self, purse: Purse, clock: Callable[[], float]) -> None:
+    def __init__(self, purse: Purse, prices: PriceList, clock: Callable[[], float]) -> None:
         self._purse = purse
+        self._prices = prices
         self._clock = clock
         self._counted_s: float | None = None
 
@@ -47,11 +52,10 @@ class Counting:
         budget, price = run.means.budget, run.means.price
         if run.route is None or not (budget or run.request.max_cost_usd is not None):
             return
-        asked = {name.partition(":")[0] for name in run.route.models}
-        is_ours = getattr(price, "func", price) is pricing.price  # with the user's prices or not
-        if is_ours and not asked <= pricing.LOCAL and not pricing.is_warm():
+        asked = providers_of(run.route.models)
+        if self._prices.is_missing(price, asked):
             yield Notice("loading the price list, for the budget")
-            await bridge.aside(pricing.warm)
+            await self._prices.ready(price, asked)
         if budget.day_usd is not None and isinstance(books, _Books) and self._is_stale():
             yield Notice("asking the ledger what was spent today")
             await self.recount(books)

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from multimodel_magic.client.cache import Cache
 from multimodel_magic.client.checks import priced
+from multimodel_magic.client.prices import PriceList
 from multimodel_magic.errors import (
     AuthenticationFailed,
     ConnectionFailed,
@@ -79,6 +80,7 @@ class Means:
     purse: Purse
     budget: Budget
     pace: Pace
+    prices: PriceList
     cache: Cache | None = None
     """What answers are kept, if any are."""
 
@@ -92,6 +94,8 @@ class Call:
     started_s: float
     started_at: datetime
     first_s: float | None = None
+    ended_s: float | None = None
+    """When its stream ended; None while it has not."""
     usage: Usage = field(default_factory=Usage)
     stopped: Stopped | None = None
     pieces: list[str] = field(default_factory=list)
@@ -210,7 +214,7 @@ def closed(run: Run, call: Call, error: BaseException | None) -> Attempt:
         call.number,
         place.rank,
         call.started_at,
-        run.means.clock() - call.started_s,
+        (run.means.clock() if call.ended_s is None else call.ended_s) - call.started_s,
         None if call.first_s is None else call.first_s - call.started_s,
         usage,
         NOTHING if free else price.cost_usd,

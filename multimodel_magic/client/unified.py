@@ -18,8 +18,9 @@ from multimodel_magic import bridge, limits, plugins, pricing
 from multimodel_magic.attachments import attached
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.client.cache import Cache, Mode
-from multimodel_magic.client.checks import check, names, recorded, trouble
+from multimodel_magic.client.checks import check, names, providers_of, recorded, trouble
 from multimodel_magic.client.counting import Counting
+from multimodel_magic.client.prices import PriceList
 from multimodel_magic.client.run import Means, Run, response_of
 from multimodel_magic.client.walk import Walk
 from multimodel_magic.errors import (
@@ -139,7 +140,8 @@ class UnifiedLLMClient:
         self.breakers = Breakers(clock=clock)
         self.limiter = Limiter(rates, clock=clock)
         self.purse = Purse()
-        self._counting = Counting(self.purse, clock)
+        self._prices = PriceList()
+        self._counting = Counting(self.purse, self._prices, clock)
         self._keys = RefusedKeys()
         self._pace = Pace()
         self._chaos: dict[str, tuple[Chaos, dict[str, ChaosProvider]]] = {}
@@ -148,8 +150,6 @@ class UnifiedLLMClient:
         self._clock = clock
         self._sleep = sleep
         self._dice = dice
-        # The price list takes 0.6 s to import: in a thread, while the first vendor answers.
-        self._is_warm = price is not pricing.price
 
     # --- the public calls
 
@@ -318,10 +318,8 @@ class UnifiedLLMClient:
         check(request)
         unusable = await self._surveyed()
         strategy = self._chosen(request)
-        if not self._keys:
-            route = self._resolved(strategy, unusable).route(request)
-        else:
-            route = self._around_refused_keys(strategy, request, unusable)
+        choose = self._around_refused_keys if self._keys else self._among_usable
+        route = await self._prices.choosing(lambda: choose(strategy, request, unusable))
         return self._with_chaos(route) if self._chaos else route
 
     async def survey(self, others: Mapping[str, Provider] | None = None) -> Mapping[str, str]:
@@ -333,6 +331,10 @@ class UnifiedLLMClient:
         refused = self._all_refused() if self._keys else {}
         new = [(name, await trouble(one)) for name, one in (others or {}).items()]
         return {**await self._surveyed(), **refused, **{name: why for name, why in new if why}}
+
+    async def priceable(self, models: Iterable[str]) -> None:
+        """See to it that these models (`provider:model`) can be priced, whatever must be loaded."""
+        await self._prices.ready(self.price, providers_of(models))
 
     async def aclose(self) -> None:
         """Close every provider's connections."""
@@ -397,6 +399,7 @@ class UnifiedLLMClient:
             self.purse,
             self.budget,
             self._pace,
+            self._prices,
             self.cache,
         )
         return Run(request, now, Deadline(now + allowed, self._clock), means)
@@ -422,15 +425,20 @@ class UnifiedLLMClient:
         catalogue = self.catalogue.with_providers(self._names()).with_unusable(unusable)
         return Resolved(strategy, catalogue)
 
+    def _among_usable(
+        self, strategy: Strategy, request: Request, unusable: Mapping[str, str]
+    ) -> Route:
+        return self._resolved(strategy, unusable).route(request)
+
     def _around_refused_keys(
         self, strategy: Strategy, request: Request, unusable: Mapping[str, str]
     ) -> Route:
         """Route past the providers whose key was refused, and say so loudly."""
         refused = self._all_refused()
-        wanted = self._resolved(strategy, unusable).route(request)
-        passed = {n: why for n, why in refused.items() if n in _providers(wanted)}
+        wanted = self._among_usable(strategy, request, unusable)
+        passed = {n: why for n, why in refused.items() if n in providers_of(wanted.models)}
         try:
-            route = self._resolved(strategy, {**unusable, **refused}).route(request)
+            route = self._among_usable(strategy, request, {**unusable, **refused})
         except Misconfigured as error:
             whys = "; ".join(f"{name}: {why}" for name, why in passed.items())
             raise AuthenticationFailed(whys or str(error)) from error
@@ -459,17 +467,12 @@ class UnifiedLLMClient:
 
     # --- providers
 
-    def _warm(self, provider: str) -> None:
-        if not self._is_warm and provider not in pricing.LOCAL:
-            self._is_warm = True
-            bridge.background(pricing.warm)
-
     def _names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys([*self.providers, *plugins.provider_names()]))
 
     def _asked(self, name: str, model: str) -> Provider:
         """Find a provider for one attempt, and see to it that the price list is being loaded."""
-        self._warm(name)
+        self._prices.begin(self.price, name)
         provider = self._provider(name)
         if not self._chaos or (rehearsed := self._chaotic(name, model)) is None:
             return provider
@@ -494,7 +497,3 @@ class UnifiedLLMClient:
         if name not in self.providers:
             self.providers[name] = plugins.load_provider(name)()
         return self.providers[name]
-
-
-def _providers(route: Route) -> frozenset[str]:
-    return frozenset(name.partition(":")[0] for name in route.models)

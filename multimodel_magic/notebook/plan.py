@@ -91,13 +91,12 @@ async def planned(client: UnifiedLLMClient, request: Request) -> Plan:
     route = await client.route(request)
     answer = min(request.max_tokens or ASSUMED_OUTPUT_TOKENS, ASSUMED_OUTPUT_TOKENS)
     usage = Usage(request.estimated_input_tokens(), answer, estimated=True)
+    out = (*route.left_out, *route.passed_over)
+    await client.priceable((*route.models, *(one.model for one in out)))
     costs = tuple((name, cost_of(name, usage, client.price)) for name in route.models)
     budget = tuple(_allowed(client, request, name, cost_usd) for name, cost_usd in costs)
     bound = client.budget or request.max_cost_usd is not None
-    others = tuple(
-        (out, cost_of(out.model, usage, client.price))
-        for out in (*route.left_out, *route.passed_over)
-    )
+    others = tuple((one, cost_of(one.model, usage, client.price)) for one in out)
     return Plan(route, usage, costs, budget if bound else (), request.attachments, others)
 
 
