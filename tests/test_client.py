@@ -20,6 +20,7 @@ from multimodel_magic.errors import (
     Overloaded,
     RateLimited,
     StreamInterrupted,
+    TimedOut,
     UnknownModel,
     UsageError,
 )
@@ -406,3 +407,44 @@ async def test_a_price_or_a_ledger_that_raises_does_not_fail_a_paid_call(caplog)
     assert str(response) == "ok"
     assert response.cost_usd is None
     assert "disk full" in caplog.text
+
+
+class Served(ScriptedProvider):
+    """A provider with a server, of which a probe says that it is down."""
+
+    def unfit(self):
+        return None
+
+    async def probe(self):
+        return "no server at a: start it"
+
+
+async def test_a_model_named_in_full_is_asked_whatever_was_found_of_its_server_before():
+    client = _client({}, second={"n": [[Say("ok")]]})
+    client.providers["a"] = Served({"m": [[Say("up again")]]}, name="a")
+    assert (await client.generate("Hi", "a:m", fallbacks=["b:n"])).text == "up again"
+
+
+async def test_a_role_passes_over_a_server_that_is_down():
+    client = _client({}, second={"n": [[Say("ok")]]})
+    client.providers["a"] = Served({"m": [[Say("up")]]}, name="a")
+    client.catalogue = client.catalogue.with_roles({"fast": ["a:m", "b:n"]})
+    assert (await client.generate("Hi", "fast")).model == "n"
+
+
+async def test_loading_what_a_provider_needs_counts_against_the_deadline():
+    class Heavy(ScriptedProvider):
+        is_warm = False
+
+        async def warm(self):
+            await asyncio.sleep(5)
+
+    client = UnifiedLLMClient(
+        {"a": Heavy({"m": [[Say("late")]]}, name="a")},
+        ledger=Books(),
+        catalogue=Catalogue(providers=frozenset({"a"})),
+    )
+    with pytest.raises(TimedOut, match="time was up before a model was asked"):
+        await client.generate("Hi", "a:m", timeout_s=0.05)
+    assert client.ledger.responses[0].latency_s < 2
+    assert client.ledger.responses[0].attempts == ()

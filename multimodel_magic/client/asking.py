@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from multimodel_magic.client.run import NOTHING, Call, Place, Run, closed, in_trouble, unfinished
-from multimodel_magic.errors import AuthenticationFailed, MultimodelError, StreamInterrupted
+from multimodel_magic.errors import (
+    AuthenticationFailed,
+    MultimodelError,
+    StreamInterrupted,
+    TimedOut,
+)
 from multimodel_magic.limits import within
 from multimodel_magic.types import (
     Attempt,
@@ -15,6 +22,7 @@ from multimodel_magic.types import (
     Event,
     Notice,
     Provider,
+    ProviderEvent,
     RateHint,
     Stopped,
     TextDelta,
@@ -53,8 +61,11 @@ async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
     """Ask one model once; afterwards `place.failure` says how it ended and its row is there."""
     means, request = run.means, run.request
     provider = means.provider(place.provider, place.model)
-    async for notice in _warmed(provider, place.provider):
+    async for notice in _warmed(provider, run, place.provider):
         yield notice
+    if run.deadline.left_s() <= 0:
+        place.failure = TimedOut("the request's time was up before it was asked")
+        return
     run.begun += 1
     place.tried += 1
     place.failure = None
@@ -68,15 +79,9 @@ async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
         events = provider.stream(place.model, sent)
         timed = within(events, means.patience, run.deadline, place.name, shared=place.shared)
         async for event in timed:
-            if isinstance(event, TextDelta):
-                if call.first_s is None:
-                    call.first_s = means.clock()
-                call.pieces.append(event.text)
+            _take(run, call, event)
+            if isinstance(event, TextDelta | Notice):
                 yield event
-            elif isinstance(event, Notice):
-                yield event
-            else:
-                _take(run, call, event)
         call.ended_s = means.clock()
         # What it cost is asked next: a first answer may be faster than the list is loaded.
         await means.prices.ready(means.price, (place.provider,))
@@ -93,12 +98,14 @@ async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
         yield Notice(f"the stream of {place.name} broke: the answer so far is kept")
 
 
-async def _warmed(provider: Provider, name: str) -> AsyncGenerator[Notice, None]:
-    """Have a provider load what it needs, and say so where that takes a while."""
+async def _warmed(provider: Provider, run: Run, name: str) -> AsyncGenerator[Notice, None]:
+    """Have a provider load what it needs, as long as there is time; say so where it takes any."""
     if (warm := getattr(provider, "warm", None)) is not None:
         if not getattr(provider, "is_warm", True):
             yield Notice(f"loading what {name} needs")
-        await warm()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(run.deadline.left_s()):
+                await warm()
 
 
 def _keep_begun(run: Run, call: Call) -> None:
@@ -107,13 +114,18 @@ def _keep_begun(run: Run, call: Call) -> None:
         run.means.begin(run.request.request_id, lambda: unfinished(run))
 
 
-def _take(run: Run, call: Call, event: Usage | Stopped | RateHint) -> None:
-    if isinstance(event, Usage):
-        call.usage = event
-    elif isinstance(event, Stopped):
-        call.stopped = event
-    else:
-        run.means.limiter.learn(call.place.name, event)
+def _take(run: Run, call: Call, event: ProviderEvent) -> None:
+    match event:
+        case TextDelta(text):
+            if call.first_s is None:
+                call.first_s = run.means.clock()
+            call.pieces.append(text)
+        case Usage():
+            call.usage = event
+        case Stopped():
+            call.stopped = event
+        case RateHint():
+            run.means.limiter.learn(call.place.name, event)
 
 
 def _is_kept(run: Run, call: Call, error: MultimodelError) -> bool:

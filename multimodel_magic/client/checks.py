@@ -8,6 +8,7 @@ from datetime import datetime
 
 from multimodel_magic.client.cache import mode_named
 from multimodel_magic.errors import UsageError, did_you_mean
+from multimodel_magic.strategies import Fixed
 from multimodel_magic.types import (
     BREAKS,
     NEEDS,
@@ -17,10 +18,11 @@ from multimodel_magic.types import (
     Recorder,
     Request,
     Response,
+    Strategy,
     Usage,
 )
 
-__all__ = ["check", "names", "priced", "providers_of", "recorded", "trouble"]
+__all__ = ["check", "named", "names", "priced", "providers_of", "recorded", "trouble"]
 
 _NUMBERS = (
     *("timeout_s", "retries", "max_tokens", "hedge_s", "max_cost_usd"),
@@ -60,8 +62,21 @@ def names(given: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def providers_of(models: Iterable[str]) -> frozenset[str]:
-    """Return the providers of models that are given as `provider:model`."""
-    return frozenset(name.partition(":")[0] for name in models)
+    """Return the providers of models that are given as `provider:model` or `provider/model`.
+
+    Examples
+    --------
+    >>> sorted(providers_of(["ollama:a:8b", "openai/b"]))
+    ['ollama', 'openai']
+    """
+    return frozenset(name.replace("/", ":", 1).partition(":")[0].strip() for name in models)
+
+
+def named(request: Request, strategy: Strategy, fallbacks: tuple[str, ...]) -> frozenset[str]:
+    """Return the providers that a request, or what it goes by, calls by their names."""
+    chosen = strategy.models if isinstance(strategy, Fixed) else ()
+    more = fallbacks if request.fallbacks is None else request.fallbacks
+    return providers_of((*(request.models or chosen), *more))
 
 
 def priced(price: PriceOf, provider: str, model: str, usage: Usage, at: datetime) -> Price:
@@ -81,7 +96,13 @@ def recorded(recorder: Recorder, response: Response) -> None:
         _log.warning("request %s was not recorded: %r", response.request_id, error)
 
 
-async def trouble(provider: Provider) -> str | None:
-    """Say why a provider cannot be asked here, or None; who can probe its server does."""
+async def trouble(provider: Provider, *, is_named: bool = False) -> str | None:
+    """Say why a provider cannot be asked here, or None; who can probe its server does.
+
+    Not where a model of it `is_named`: an attempt is never out of date, and leaves a row.
+    """
+    unfit: Callable[[], str | None] | None = getattr(provider, "unfit", None)
+    if is_named and unfit is not None:
+        return unfit()
     probe: Callable[[], Awaitable[str | None]] | None = getattr(provider, "probe", None)
     return await probe() if probe is not None else provider.unusable()

@@ -18,7 +18,7 @@ from multimodel_magic import bridge, limits, plugins, pricing
 from multimodel_magic.attachments import attached
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.client.cache import Cache, Mode
-from multimodel_magic.client.checks import check, names, providers_of, recorded, trouble
+from multimodel_magic.client.checks import check, named, names, providers_of, recorded, trouble
 from multimodel_magic.client.counting import Counting
 from multimodel_magic.client.prices import PriceList
 from multimodel_magic.client.run import Means, Run, response_of
@@ -316,8 +316,8 @@ class UnifiedLLMClient:
             Where nobody is left but providers that refused their key before.
         """
         check(request)
-        unusable = await self._surveyed()
         strategy = self._chosen(request)
+        unusable = await self._surveyed(named(request, self.strategy, self.fallbacks))
         choose = self._around_refused_keys if self._keys else self._among_usable
         route = await self._prices.choosing(lambda: choose(strategy, request, unusable))
         return self._with_chaos(route) if self._chaos else route
@@ -483,15 +483,16 @@ class UnifiedLLMClient:
             wrapped[name] = ChaosProvider(provider, chaos)
         return wrapped[name]
 
-    async def _surveyed(self) -> Mapping[str, str]:
-        return {name: why for name in self._names() if (why := await self._unusable(name))}
+    async def _surveyed(self, by_name: frozenset[str] = frozenset()) -> Mapping[str, str]:
+        whys = {name: await self._unusable(name, name in by_name) for name in self._names()}
+        return {name: why for name, why in whys.items() if why}
 
-    async def _unusable(self, name: str) -> str | None:
+    async def _unusable(self, name: str, is_named: bool) -> str | None:  # noqa: FBT001 - private
         try:
             provider = self._provider(name)
         except Misconfigured as error:
             return str(error)
-        return await trouble(provider)
+        return await trouble(provider, is_named=is_named)
 
     def _provider(self, name: str) -> Provider:
         if name not in self.providers:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["OllamaProvider"]
 
 PROBE_FRESH_S = 30.0
+PROBE_DOWN_S = 2.0
+"""Who reads that no server is there starts one, and asks again at once."""
 PROBE_S = 0.3
 PROBE_HERE_S = 2.0
 """On this machine a port that nobody listens to says so at once: only a busy one takes its time."""
@@ -105,12 +107,20 @@ class OllamaProvider(Remote):
         """Say what the last probe or request found, or that none was made. No network."""
         return super().unusable() or self._trouble
 
+    def unfit(self) -> str | None:
+        """Say why it cannot be asked, whether or not a server is there. No network."""
+        return super().unusable()
+
     async def probe(self) -> str | None:
-        """Ask whether a server listens, within 0.3 s, at most every 30 s; return why not."""
+        """Ask whether a server listens, within 0.3 s; return why not.
+
+        What listened counts as there for 30 s, what did not as gone for 2 s.
+        """
         if why := super().unusable():
             return why
         now = time.monotonic()
-        if self._probed_at is not None and now - self._probed_at < PROBE_FRESH_S:
+        fresh_s = PROBE_DOWN_S if self._trouble else PROBE_FRESH_S
+        if self._probed_at is not None and now - self._probed_at < fresh_s:
             return self._trouble
         self._trouble = await self._knock()
         self._probed_at = time.monotonic()

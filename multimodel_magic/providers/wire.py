@@ -302,6 +302,8 @@ class Reading:
         """The model called a tool: an answer may be empty then."""
         self.begun = False
         """Text has been handed out."""
+        self.blank = True
+        """No text has come but white space."""
         self.length = 0
         """Characters that have come."""
         self._told = self.usage
@@ -336,6 +338,7 @@ class Reading:
         if not text.isascii():
             text = self._mended(text)
         self.begun = self.begun or bool(text)
+        self.blank = self.blank and (not text or text.isspace())
         self.length += len(text)
         if self.length > MAX_TEXT:
             raise self.broken(f"more than {MAX_TEXT} characters")
@@ -389,8 +392,9 @@ class Reading:
         if self.refused:
             why = self.place.scrub("".join(self.refusal)) or self.stop_reason or "no reason given"
             return ContentFiltered(f"{self.place.name} refused to answer: {why}")
-        if not self.begun and not self.called and self.stop_reason not in EXPLAINS_SILENCE:
-            return self.broken("an empty answer without a stop reason that explains it")
+        if self.blank and not self.called and self.stop_reason not in EXPLAINS_SILENCE:
+            what = "an empty answer without a stop reason that explains it"
+            return MalformedAnswer(f"{self.place.name}: {what}")
         return None
 
 

@@ -80,11 +80,10 @@ BELOW = (
     Scenario("answers 413 unread", rude(413), ("ContextTooLong",), prompt="x" * 2000),
     Scenario("answers 503 unread", rude(503), twice("Overloaded"), prompt="x" * 2000),
     Scenario("nobody listens", lambda raw, _: setattr(raw, "url", "http://127.0.0.1:1"), FAILED,
-             unsent=True, says="127.0.0.1:1", wires=frozenset({"anthropic", "chat", "responses"}),
+             unsent=True, says="127.0.0.1:1",
              doc="nobody listens, no such host"),
     Scenario("no such host", lambda raw, _: setattr(raw, "url", "http://nobody.invalid"), FAILED,
-             unsent=True, says="nobody.invalid",
-             wires=frozenset({"anthropic", "chat", "responses"})),
+             unsent=True, says="nobody.invalid"),
 )  # fmt: skip
 
 LATE = (

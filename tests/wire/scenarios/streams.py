@@ -79,6 +79,8 @@ BREAKS = (
     scenario("only keep-alives", lambda _: [b": ping\n\n", b": ping\n\n"], NO_ANSWER, wires=SSE),
     scenario("only [DONE]", lambda w: [*w.start(), *sse(b"[DONE]")], NO_ANSWER, wires=CHAT),
     scenario("only a stop", lambda w: [*w.start(), *w.stop()], NO_ANSWER),
+    scenario("only white space", lambda w: [*w.start(), w.delta(" "), w.delta("\n"), *w.stop()],
+             NO_ANSWER),
     scenario("silently cut", lambda w: [*w.start(), w.delta("Hel")], BROKE,
              doc="a stream without its stop event, after text"),
     scenario("cut in chunks", begun, BROKE, how="chunked"),
