@@ -65,13 +65,6 @@ _HOMES = {
 }
 """Public name -> the module that it lives in."""
 
-_LENT = {
-    "config_widget": "notebook.widgets.config_editor",
-    "dashboard": "notebook.widgets.dashboard",
-    "playground": "notebook.widgets.playground",
-}
-"""Method of `llm` -> the module whose function of that name takes the session first."""
-
 __all__ = [
     "ABTestRouter",
     "AllModelsFailed",
@@ -121,25 +114,17 @@ __all__ = [
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
     """Import a public name on first use; `llm` is the kernel's session."""
     if name == "llm":
-        session = _sessions().current()
+        from multimodel_magic.session import current
+
+        session = current()
         if (extension := sys.modules.get(f"{__name__}.notebook.extension")) is not None:
             extension.apply_settings()
         return session
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "Session":
-        _sessions()
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
-
-
-def _sessions() -> Any:  # noqa: ANN401 - the module
-    """Import `session` and lend its sessions what only a notebook has."""
-    from multimodel_magic import session
-
-    session.ADDED.update({name: f"{__name__}.{home}:{name}" for name, home in _LENT.items()})
-    return session
 
 
 def __dir__() -> list[str]:

@@ -55,10 +55,16 @@ SEARCH_FRESH_S = 1.0
 HISTORY_KEPT = 1000
 """How many responses a session keeps in memory; the ledger keeps all."""
 
-ADDED: dict[str, str] = {}
-"""Methods that layers above lend to every session: name -> `module:function`, which takes it first.
+ADDED: Mapping[str, str] = {
+    "config_widget": "multimodel_magic.notebook.widgets.config_editor:config_widget",
+    "dashboard": "multimodel_magic.notebook.widgets.dashboard:dashboard",
+    "playground": "multimodel_magic.notebook.widgets.playground:playground",
+    "plot": "multimodel_magic.notebook.charts:Plot",
+}
+"""What layers above lend to every session: name -> `module:name` of what takes it first.
 
-`multimodel_magic` fills it, so that `llm.playground()` works and nothing below imports a widget.
+A function becomes a method, a class a value: `llm.playground()`, `llm.plot.cost()`. Names only: a
+session works without a notebook, and what they mean is imported when somebody asks for it.
 """
 
 
@@ -150,12 +156,13 @@ class Session(Comparing, Voting, Keeping, Replaying):
     def __repr__(self) -> str:
         return f"<multimodel_magic session: {len(self.history)} requests, ledger {self.ledger!r}>"
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        """Import a method that a layer above lends (`ADDED`)."""
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever is lent
+        """Import what a layer above lends (`ADDED`): a method, or a value made of the session."""
         if name not in ADDED:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        module, _, function = ADDED[name].partition(":")
-        return partial(getattr(import_module(module), function), self)
+        module, _, lent_name = ADDED[name].partition(":")
+        lent = getattr(import_module(module), lent_name)
+        return lent(self) if isinstance(lent, type) else partial(lent, self)
 
     def __dir__(self) -> list[str]:
         """List what is lent too."""

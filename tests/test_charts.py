@@ -7,10 +7,11 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,10 +22,30 @@ from multimodel_magic import exchange
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.errors import UsageError
 from multimodel_magic.ledger import Ledger
+from multimodel_magic.limits import Budget
 from multimodel_magic.notebook import files
-from multimodel_magic.notebook.charts import KINDS, Chart, alt_text, chart, plot
-from multimodel_magic.notebook.charts.money import _front
-from multimodel_magic.notebook.charts.paint import COLOURS, INK, apart, short
+from multimodel_magic.notebook.charts import (
+    ALL_KINDS,
+    KINDS,
+    Chart,
+    Plot,
+    alt_text,
+    budget_chart,
+    chart,
+    plot,
+    spending,
+)
+from multimodel_magic.notebook.charts.figure import HouseFigure
+from multimodel_magic.notebook.charts.money import _front, dollars
+from multimodel_magic.notebook.charts.paint import (
+    COLOURS,
+    INK,
+    apart,
+    fitted,
+    looks,
+    short,
+    time_axis,
+)
 from multimodel_magic.notebook.options import parse_line
 from multimodel_magic.session import Session
 from multimodel_magic.strategies import ByComplexity
@@ -34,7 +55,13 @@ mpl.use("agg")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def session_of(models: int, n: int = 40, *, judged: bool = False, free: bool = False) -> Session:
+LONG = "deepseek/deepseek-r2-distill-llama-90b-instruct-2026-10-{}"
+"""Such names there are."""
+
+
+def session_of(
+    models: int, n: int = 40, *, judged: bool = False, free: bool = False, name: str = "m${}"
+) -> Session:
     """A session that asked `models` models `n` things, some failed, some of unknown cost."""
     session = Session(UnifiedLLMClient({}), ledger=Ledger(":memory:"))
     dice = np.random.default_rng(1)
@@ -50,12 +77,12 @@ def session_of(models: int, n: int = 40, *, judged: bool = False, free: bool = F
             cost = Decimal(0) if free else None if i % 9 == 0 else Decimal(k + 1) / 1000
             tried.append(
                 Attempt(
-                    *("p", f"m${rank}", number, number - 1, NOON + timedelta(minutes=i)),
+                    *("p", name.format(rank), number, number - 1, NOON + timedelta(minutes=i)),
                     *(float(dice.lognormal()), 0.1, Usage(100 * i, 10 * i, 5 * i), cost),
                     error_type="Overloaded" if failed else None,
                 )
             )
-        route = Route(tuple(f"p:m${r}" for r in ranks), "complexity", reasons)
+        route = Route(tuple(f"p:{name.format(r)}" for r in ranks), "complexity", reasons)
         session.ledger.record(
             Response(request, "x", tuple(tried), route, None, 1.0, NOON + timedelta(minutes=i))
         )
@@ -106,31 +133,216 @@ def test_python_draws_into_the_axes_it_is_given() -> None:
     assert "Spent so far" in alt_text(ax)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL_KINDS)
 def test_every_kind_is_a_method_of_plot(kind: str) -> None:
     ax = Figure().add_subplot()
     assert getattr(plot.of(books_of(session_of(3, 10))), kind)(ax) is ax
 
 
-def test_nothing_lies_behind_a_chart_and_its_ink_shows_on_white_and_on_black() -> None:
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_every_kind_is_a_method_of_a_session_and_draws_its_requests(kind: str) -> None:
+    session = session_of(2, 10)
+    ax = getattr(session.plot, kind)()
+    assert isinstance(session.plot, Plot)
+    assert isinstance(ax.figure, HouseFigure)
+    assert "n = " in alt_text(ax)
+    plt.close(ax.figure)
+
+
+def test_failures_alone_are_said_to_be_that() -> None:
+    session = Session(UnifiedLLMClient({}), ledger=Ledger(":memory:"))
+    failed = Attempt("p", "m", 1, 0, NOON, 1.0, None, Usage(5, 0), None, error_type="Overloaded")
+    session.ledger.record(Response(Request("x"), "", (failed,), None, None, 1.0, NOON))
+    source = books_of(session)
+    assert "1 attempts failed" in chart("latency", source).text
+    assert "1 attempts failed" in chart("tradeoff", source).text
+    assert "1 attempts failed" in chart("fallbacks", source).text
+    assert "no price here" in chart("cost", source).text
+
+
+def test_models_of_unknown_price_are_said_to_have_none() -> None:
+    session = Session(UnifiedLLMClient({}), ledger=Ledger(":memory:"))
+    attempt = Attempt("p", "m", 1, 0, NOON, 1.0, 0.1, Usage(5, 5), None)
+    session.ledger.record(Response(Request("x"), "y", (attempt,), None, None, 1.0, NOON))
+    for kind in ("cost", "tradeoff"):
+        assert "their models have no price here" in chart(kind, books_of(session)).text
+
+
+def test_quality_of_some_models_alone_makes_none_better() -> None:
+    session = session_of(2, 10)
+    dear = session.attempts.query("model == 'm$1' and status == 'answered'")["request_id"].iloc[0]
+    session.ledger.keep_outcome(dear, {"score": 1.0})
+    assert "the Pareto front of cost and latency" in chart("tradeoff", books_of(session)).text
+
+
+# --- the budget
+
+
+def spent_session(*limits: str | None, n: int = 40) -> tuple[Session, datetime]:
+    """A session with limits for a call, itself and the day, and a moment after its requests."""
+    session = session_of(3, n)
+    session.client.budget = Budget(*(limit and Decimal(limit) for limit in limits))
+    return session, NOON + timedelta(hours=3)
+
+
+def test_without_a_budget_the_chart_says_so_and_what_was_spent() -> None:
+    session, now = spent_session(None, None, None)
+    said = budget_chart(spending(session, now)).text
+    spent = dollars(session.attempts["cost_usd"].sum())
+    assert f"no budget is set: {spent} spent so far; %llm budget $1 sets one" in said
+
+
+def test_what_is_left_of_each_budget_is_what_the_attempts_leave() -> None:
+    session, now = spent_session("0.004", "0.5", "2")
+    made = budget_chart(spending(session, now))
+    spent = session.attempts["cost_usd"].sum()
+    dearest = session.attempts.groupby("request_id")["cost_usd"].sum().max()
+    over = (session.attempts.groupby("request_id")["cost_usd"].sum() > 0.004).sum()
+    assert f"{dollars(spent)} spent of $0.50, {dollars(0.5 - spent)} left" in made.text
+    assert f"{dollars(spent)} spent of $2.00, {dollars(2 - spent)} left" in made.text
+    assert f"the dearest {dollars(dearest)} of $0.0040, {over} cost more (n = 40" in made.text
+    lines = [panel.lines[0].get_ydata() for panel in made.axes.child_axes]
+    assert lines[0][-1] == pytest.approx(0.5 - spent)
+    assert list(lines[0]) == sorted(lines[0], reverse=True)
+
+
+def test_unknown_costs_count_as_nothing_in_a_budget_and_the_chart_says_so() -> None:
+    session, now = spent_session(None, "1", None)
+    unknown = session.attempts["cost_usd"].isna().sum()
+    assert unknown
+    said = budget_chart(spending(session, now)).text
+    assert f"{unknown} attempts of unknown cost count as nothing" in said
+
+
+def test_a_budget_that_was_overdrawn_says_by_how_much() -> None:
+    session, now = spent_session(None, "0.01", None)
+    too_much = session.attempts["cost_usd"].sum() - 0.01
+    assert f"{dollars(too_much)} too much" in budget_chart(spending(session, now)).text
+
+
+def test_the_days_budget_is_spent_by_other_sessions_too_and_by_no_other_day() -> None:
+    session, now = spent_session(None, None, "1")
+    own = session.attempts["cost_usd"].sum()
+    for at, cost in ((NOON, "0.3"), (NOON - timedelta(days=1), "0.2")):
+        attempt = Attempt("p", "m", 1, 0, at, 1.0, 0.1, Usage(1, 1), Decimal(cost))
+        other = Request("x", labels={"session": "other"})
+        session.ledger.record(Response(other, "y", (attempt,), None, None, 1.0, at))
+    said = budget_chart(spending(session, now)).text
+    assert f"{dollars(own + 0.3)} spent of $1.00" in said
+    assert "($0.30 in other sessions)" in said
+
+
+@pytest.mark.parametrize("limits", [("0", "0", "0"), ("1", "1", "1")])
+def test_a_budget_of_which_nothing_is_spent_can_be_drawn(limits: tuple[str, ...]) -> None:
+    session, now = spent_session(*limits, n=0)
+    assert "$0 spent of" in budget_chart(spending(session, now)).text
+
+
+def test_a_budget_takes_no_other_span() -> None:
+    with pytest.raises(UsageError, match="takes no --all: each budget has its own span"):
+        files.plot(session_of(1, 1), "budget --all")
+    assert "no budget is set" in files.plot(session_of(1, 1), "budget").text
+
+
+WHITE, LAB_DARK, BLACK = "#ffffff", "#111111", "#000000"
+
+
+def in_dark_lab(colour: str) -> str:
+    """What Lab's dark theme makes of a colour: `figure.bundle` has it a third brighter."""
+    parts = np.array(mpl.colors.to_rgb(colour)) * (1 + 32 / 100)
+    return mpl.colors.to_hex(parts.clip(0, 1))
+
+
+def test_nothing_lies_behind_a_chart_and_its_ink_shows_on_the_grounds_of_both_themes() -> None:
     made = chart("cost", books_of(session_of(2)))
     picture = mpl.image.imread(io.BytesIO(made.png))
     assert picture[0, -1, 3] == 0
-    assert min(contrast(INK, "#ffffff"), contrast(INK, "#111111")) > 4.2
+    assert contrast(INK, WHITE) >= 4.5
+    assert min(contrast(INK, BLACK), contrast(in_dark_lab(INK), BLACK)) >= 4.5
+    assert contrast(INK, LAB_DARK) >= 4.1  # another front end, which says nothing of its theme
+
+
+def test_every_colour_shows_on_white_and_on_dark() -> None:
     for colour in COLOURS:
-        assert min(contrast(colour, "#ffffff"), contrast(colour, "#111111")) > 2
+        assert min(contrast(colour, ground) for ground in (WHITE, LAB_DARK, BLACK)) >= 3
+        assert contrast(in_dark_lab(colour), BLACK) >= 3
+
+
+SEES = {
+    "all": np.eye(3),
+    "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                 [-0.011820, 0.042940, 0.968881]],
+    "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+               [-0.003882, -0.048116, 1.051998]],
+}  # fmt: skip
+"""Machado, Oliveira, Fernandes 2009, severity 1: linear RGB as who lacks a cone sees it."""
+
+
+@pytest.mark.parametrize("sees", SEES)
+@pytest.mark.parametrize("shown", [str, in_dark_lab])
+def test_every_two_colours_differ_to_the_colour_blind_too(sees: str, shown) -> None:
+    seen = [cielab(shown(colour), np.array(SEES[sees])) for colour in COLOURS]
+    apart_by = [float(np.linalg.norm(a - b)) for a, b in combinations(seen, 2)]
+    assert min(apart_by) >= 20
+
+
+def test_no_two_of_many_models_look_the_same() -> None:
+    every = looks(books_of(session_of(24, 60)).attempts)
+    assert len(set(every.values())) == len(every) == 24
+
+
+def linear(colour: str) -> np.ndarray:
+    parts = np.array(mpl.colors.to_rgb(colour))
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
+def cielab(colour: str, sees: np.ndarray) -> np.ndarray:
+    """CIE 1976 L*a*b* under D65."""
+    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
+              [0.0193339, 0.1191920, 0.9503041]]  # fmt: skip
+    xyz = np.array(to_xyz) @ (sees @ linear(colour)).clip(0, 1) / [0.95047, 1, 1.08883]
+    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
 def contrast(one: str, other: str) -> float:
     """WCAG 2's contrast ratio."""
+    luminances = [float(linear(colour) @ [0.2126, 0.7152, 0.0722]) for colour in (one, other)]
+    return (max(luminances) + 0.05) / (min(luminances) + 0.05)
 
-    def luminance(colour: str) -> float:
-        parts = np.array(mpl.colors.to_rgb(colour))
-        linear = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-        return float(linear @ [0.2126, 0.7152, 0.0722])
 
-    high, low = sorted((luminance(one), luminance(other)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
+@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize(("models", "name"), [(1, "m"), (3, "gpt-6-{}"), (12, LONG), (14, LONG)])
+def test_no_text_is_cut_off_or_lies_on_another(kind: str, models: int, name: str) -> None:
+    session = session_of(models, 60, judged=models != 3, name=name)
+    session.client.budget = Budget(Decimal("0.02"), Decimal(1), Decimal(5))
+    source = books_of(session)
+    made = budget_chart(spending(session)) if kind == "budget" else chart(kind, source)
+    made.figure.draw_without_rendering()
+    frame, texts = made.figure.bbox, texts_of(made.figure)
+    for text, box in texts:
+        inside = (box.x0 - frame.x0, frame.x1 - box.x1, box.y0 - frame.y0, frame.y1 - box.y1)
+        assert min(inside) >= 0, f"cut off: {text}"
+    for (one, box), (other, its_box) in combinations(texts, 2):
+        assert not box.overlaps(its_box), f"{one!r} lies on {other!r}"
+
+
+def texts_of(figure: Figure) -> list[tuple[str, mpl.transforms.Bbox]]:
+    """What can be read in a figure, and where it stands."""
+    seen = [text for ax in axes_of(figure.axes) for text in drawn(ax) if text.get_visible()]
+    return [(t.get_text(), t.get_window_extent().padded(-1)) for t in seen if t.get_text().strip()]
+
+
+def axes_of(axes: list[mpl.axes.Axes]) -> list[mpl.axes.Axes]:
+    return [one for ax in axes for one in (ax, *axes_of(ax.child_axes))]
+
+
+def drawn(ax: mpl.axes.Axes) -> list[mpl.text.Text]:
+    """Texts of axes; of ticks only those within the axis are drawn."""
+    found = [ax._left_title, ax.title, *ax.texts]
+    for axis in (ax.xaxis, ax.yaxis) if ax.axison else ():
+        found += [axis.label, axis.offsetText, *(tick.label1 for tick in axis._update_ticks())]
+    return found
 
 
 def test_the_figures_in_the_words_are_those_of_the_data() -> None:
@@ -165,6 +377,20 @@ def test_labels_are_moved_apart_in_their_order(wanted: list[float]) -> None:
     gaps = [placed[b] - placed[a] for a, b in pairwise(order)]
     assert all(gap >= 2.0 - 1e-9 for gap in gaps)
     assert sum(placed) == pytest.approx(sum(wanted), abs=1e-6)
+
+
+@given(st.integers(0, 3 * 365 * 86_400))
+def test_any_span_of_time_has_an_axis_that_can_be_read(seconds: int) -> None:
+    figure = Figure(figsize=(6, 1))
+    ax = figure.add_subplot()
+    time_axis(ax, NOON - timedelta(seconds=seconds), NOON)
+    assert 2 <= len([tick for tick in ax.get_xticks() if ax.viewLim.containsx(tick)]) <= 7
+
+
+def test_long_names_are_cut_in_the_middle_where_they_stay_apart() -> None:
+    cut = fitted([LONG.format(1), LONG.format(2), "x" * 40 + "a" * 20, "x" * 41 + "a" * 19])
+    assert [len(name) for name in cut.values()] == [30, 30, 60, 60]
+    assert len(set(cut.values())) == 4
 
 
 def test_names_keep_their_provider_only_where_they_must() -> None:
@@ -211,6 +437,8 @@ def test_export_and_import_say_what_they_did(tmp_path: Path) -> None:
         ("cost --sinse 7d", "did you mean '--since'"),
         ("cost --since yesterday", "is no time such as"),
         ("", "which chart"),
+        ("latencies --all", "did you mean 'latency'"),
+        ("bugdet", "did you mean 'budget'"),
     ],
 )
 def test_a_wrong_scope_is_said_in_a_line(arguments: str, said: str) -> None:

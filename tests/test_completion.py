@@ -3,6 +3,7 @@ import os
 import pytest
 
 from multimodel_magic.notebook.completion import Vocabulary, offer
+from multimodel_magic.notebook.declaration import CHARTS
 
 WORDS = Vocabulary(
     models=("fast", "strong", "anthropic:claude-haiku-5"),
@@ -50,6 +51,13 @@ def first_words(text):
         ("%%llm\n{{rules}} and {{ df | he▮", ["head"]),
         ("%llm sum up {{d▮", ["df"]),
         ("%llm what is di▮", []),
+        ("%llm plot ▮", list(CHARTS)),
+        ("c = %llm plot la▮", ["latency"]),
+        ("%llm plot bud▮", ["budget"]),
+        ("%llm plot cost --s▮", ["--since", "--session"]),
+        ("%llm plot cost --all --▮", ["--since", "--session"]),
+        ("%llm stats r▮", ["routing"]),
+        ("%llm plot cost of▮", []),
         ("%%llm\nplain prose is▮", []),
         ("%%llm --timeout ▮", []),
         ("%%llm --nonsense=▮", []),
@@ -79,3 +87,9 @@ def test_the_vocabulary_is_left_alone_where_options_are_completed():
     found = offer("%%llm --no-st", 0, 13, unwanted)
     assert found is not None
     assert (found.words, found.fragment) == (("--no-stream",), "--no-st")
+
+
+def test_the_charts_that_are_offered_are_those_that_there_are():
+    from multimodel_magic.notebook.charts import KINDS
+
+    assert (*KINDS, "budget") == CHARTS

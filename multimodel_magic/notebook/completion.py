@@ -163,8 +163,12 @@ def _in_options(before: str, vocabulary: Callable[[], Vocabulary], *, cell: bool
 
 def _argument(words: list[str], word: str) -> Offer:
     """Offer what may follow a subcommand; nothing in a prompt."""
-    known = SUBCOMMANDS.get(words[0]) if len(words) == 1 else None
-    return _fitting(known.words, word, "value") if known else Offer((), "", "text")
+    known = SUBCOMMANDS.get(words[0])
+    if known and word.startswith("-"):
+        return _fitting((o for o in known.options if o not in words), word, "option")
+    return (
+        _fitting(known.words, word, "value") if known and len(words) == 1 else Offer((), "", "text")
+    )
 
 
 @dataclass(frozen=True, slots=True)

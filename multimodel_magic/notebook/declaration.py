@@ -20,8 +20,10 @@ from multimodel_magic.notebook import FORMATS
 from multimodel_magic.types import BREAKS, MAIN_THREAD, NEEDS, Option
 
 __all__ = [
+    "CHARTS",
     "FORMATS",
     "NEEDS",
+    "SCOPE",
     "SUBCOMMANDS",
     "Subcommand",
     "actions",
@@ -48,13 +50,21 @@ class Subcommand:
     """The pattern that its arguments must match whole; otherwise the line is a prompt."""
     words: tuple[str, ...] = ()
     """What its first argument may be, for completion."""
+    options: tuple[str, ...] = ()
+    """What may stand behind that."""
 
 
 _SCOPE = r"(\s+--\w+(\s+[^\s-]\S*)?)*"
 """The options that say which requests are meant (`notebook.files`)."""
 
+SCOPE = ("--since", "--all", "--session")
+"""What `_SCOPE` is made of."""
+
 _FILE = r"(\S*[./\\]\S*|\"[^\"]+\"|'[^']+')"
 """A file's name: a word with a dot or a slash in it, or in quotes; else the line is a prompt."""
+
+CHARTS = ("cost", "latency", "tradeoff", "fallbacks", "tokens", "complexity", "budget")
+"""The kinds of `%llm plot` (`notebook.charts`), said here so that nothing draws to name them."""
 
 SUBCOMMANDS: dict[str, Subcommand] = {
     "status": Subcommand("what is configured and usable here (also `%llm` alone)"),
@@ -71,16 +81,21 @@ SUBCOMMANDS: dict[str, Subcommand] = {
         "success, latency, cost; routing; `against p:m` estimates savings",
         "[by GROUP|routing]",
         r"|(by\s+\w+|routing|against\s+\S+:\S+)" + _SCOPE,
+        ("by", "routing", "against"),
+        SCOPE,
     ),
     "plot": Subcommand(
-        "a chart: cost, latency, tradeoff, fallbacks, tokens or complexity",
+        "/".join(CHARTS),
         "KIND [--since 7d]",
         r"|[\w-]+" + _SCOPE,
+        CHARTS,
+        SCOPE,
     ),
     "export": Subcommand(
         "requests and attempts into .parquet, .csv or .jsonl; --all sessions",
         "FILE [--since 7d]",
         _FILE + _SCOPE,
+        options=SCOPE,
     ),
     "import": Subcommand("what was exported into a file, added to the ledger", "FILE", _FILE),
     "ab": Subcommand("an experiment's arms, with intervals", "[NAME]", r"|[\w.-]+"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from multimodel_magic import exchange
 from multimodel_magic.errors import UsageError, did_you_mean
+from multimodel_magic.notebook.declaration import SCOPE
 from multimodel_magic.session import Session
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Scope", "export", "import_file", "plot", "scope", "words"]
 
-_OPTIONS = ("--all", "--session", "--since")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -42,8 +42,8 @@ def scope(session: Session, words: list[str]) -> Scope:
     found: dict[str, str] = {}
     left = iter(words)
     for word in left:
-        if word not in _OPTIONS:
-            near = did_you_mean(word, _OPTIONS, most=1) or f" (one of {', '.join(_OPTIONS)})"
+        if word not in SCOPE:
+            near = did_you_mean(word, SCOPE, most=1) or f" (one of {', '.join(SCOPE)})"
             raise UsageError(f"{word!r} is unknown{near}")
         found[word] = "" if word == "--all" else next(left, "")
     since = _ago(found["--since"]) if "--since" in found else None
@@ -95,11 +95,17 @@ def plot(session: Session, arguments: str) -> Chart:
     UsageError
         For no kind or an unknown one, and as `scope` does.
     """
-    from multimodel_magic.notebook.charts import KINDS, chart
+    from multimodel_magic.notebook import charts
 
     kind, *rest = words(arguments) or [""]
     if not kind:
-        raise UsageError(f"which chart? %llm plot {'|'.join(KINDS)}")
+        raise UsageError(f"which chart? %llm plot {'|'.join(charts.ALL_KINDS)}")
+    if kind not in charts.ALL_KINDS:
+        raise charts.unknown_kind(kind)
+    if kind == "budget":
+        if rest:
+            raise UsageError(f"%llm plot budget takes no {rest[0]}: each budget has its own span")
+        return charts.budget_chart(charts.spending(session))
     meant = scope(session, rest)
     source = exchange.books(session.ledger, session=meant.session, since=meant.since)
-    return chart(kind, source)
+    return charts.chart(kind, source)

@@ -71,13 +71,16 @@ def test_a_saved_notebook_shows_the_answer_and_the_receipt_without_a_kernel(lab)
     assert "scripted:echo · named by you" in _text(again, 1)
 
 
-def test_tab_completes_options_strategies_and_models(lab):
-    notebook = lab.open([LOAD, "%%llm --fal"])
+@pytest.mark.parametrize(
+    ("line", "word"), [("%%llm --fal", "--fallback"), ("%llm plot ", "tradeoff")]
+)
+def test_tab_completes_options_and_kinds_of_charts(lab, line, word):
+    notebook = lab.open([LOAD, line])
     notebook.run(0)
     notebook.page.locator("[data-i='1'] .cm-content").click()
     notebook.page.keyboard.press("End")
     notebook.page.keyboard.press("Tab")
     content = notebook.page.locator("[data-i='1'] .cm-content")
-    content.filter(has_text="--fallback").or_(
-        notebook.page.locator(".jp-Completer-item", has_text="--fallback")
+    content.filter(has_text=word).or_(
+        notebook.page.locator(".jp-Completer-item", has_text=word)
     ).first.wait_for(timeout=10_000)

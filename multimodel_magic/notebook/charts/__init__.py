@@ -1,39 +1,53 @@
-"""Charts of the ledger: `%llm plot KIND`, and in Python `plot.KIND(ax=None)`, which returns Axes.
+"""Charts of the ledger: `%llm plot KIND`, and in Python `llm.plot.KIND(ax=None)`, which gives Axes.
 
-    from multimodel_magic import plot
+    from multimodel_magic import llm
 
-    plot.cost()                     what was spent, by model, over time
-    plot.latency()                  which share of answers came within a time
-    plot.tradeoff()                 cost x latency (x quality), with the Pareto front
-    plot.fallbacks()                from which model to which requests went on
-    plot.tokens()                   tokens by kind and model
-    plot.complexity()               how complex prompts looked, with the cuts
-    plot.replay(llm.replay("cost")) what another strategy would have chosen, and what that changes
+    llm.plot.cost()                     what was spent, by model, over time
+    llm.plot.latency()                  how long answers took, by model
+    llm.plot.tradeoff()                 cost x latency (x quality), with the Pareto front
+    llm.plot.fallbacks()                from which model to which requests went on
+    llm.plot.tokens()                   tokens by kind and model
+    llm.plot.complexity()               how complex prompts looked, with the cuts
+    llm.plot.budget()                   what is left of the budgets, and how it went
+    llm.plot.replay(llm.replay("cost")) what another strategy would have chosen, and its price
 
-`plot.of(...)` draws other requests than this session's. matplotlib is imported on first use.
+`llm.plot.of(...)` draws other requests than this session's; `multimodel_magic.plot` is the
+kernel's `llm.plot`. matplotlib is imported on first use.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from html import escape
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from multimodel_magic import session as sessions
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.exchange import Books, books
-from multimodel_magic.notebook.charts import flow, money, spread
+from multimodel_magic.notebook.charts import budgets, flow, money, spread
+from multimodel_magic.notebook.charts.budgets import Spending, spending
+from multimodel_magic.notebook.declaration import CHARTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from multimodel_magic.replay import Replay
+    from multimodel_magic.session import Session
 
-__all__ = ["KINDS", "Chart", "Plot", "alt_text", "chart", "plot", "replay_chart"]
+__all__ = [
+    "ALL_KINDS",
+    "KINDS",
+    "Chart",
+    "Plot",
+    "alt_text",
+    "budget_chart",
+    "chart",
+    "plot",
+    "replay_chart",
+    "spending",
+    "unknown_kind",
+]
 
 KINDS: Mapping[str, Callable[[Books, Axes], str]] = {
     "cost": money.cost,
@@ -43,25 +57,27 @@ KINDS: Mapping[str, Callable[[Books, Axes], str]] = {
     "tokens": spread.tokens,
     "complexity": spread.complexity,
 }
-"""By name: draws into the Axes, and returns in words what the chart says."""
+"""By name: draws requests into the Axes, and returns in words what the chart says."""
 
-_SIZE_IN = (8.0, 4.2)
-_DPI = 144
+ALL_KINDS = CHARTS
+"""Those, and `budget`, which is of a session."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """Charts of this session's requests, or of those that `of` was given.
+    """Charts of a session's requests, or of those that `of` was given.
 
     Each method draws into `ax`, or into a new figure, and returns the Axes; `alt_text(axes)` says
     in words what the chart shows.
     """
 
+    session: Session | None = None
+    """Whose; None: the kernel's."""
     source: Books | None = None
 
     def of(self, source: Books) -> Plot:
         """Return the charts of these frames (`exchange.books(ledger, ...)`, `exchange.read`)."""
-        return Plot(source)
+        return Plot(self.session, source)
 
     def cost(self, ax: Axes | None = None) -> Axes:
         """Draw what was spent so far (US$), by model, over time; unknown costs are counted."""
@@ -87,32 +103,47 @@ class Plot:
         """Draw how complex the prompts looked to `--strategy complexity`, with the cuts."""
         return self._drawn("complexity", ax)
 
+    def budget(self, ax: Axes | None = None) -> Axes:
+        """Draw what is left of the session's budgets (US$), and how it went; a panel each."""
+        source = spending(self._whose())
+        return _on(ax, lambda axes: budgets.budget(source, axes))
+
     def replay(self, found: Replay, ax: Axes | None = None) -> Axes:
         """Draw what a replay (`llm.replay("cost")`) changes: first models, cost, latency."""
-        ax = _axes() if ax is None else ax
-        _draw(lambda axes: _replay(found, axes), ax)
-        return ax
+        return _on(ax, lambda axes: _replay(found, axes))
 
     def _drawn(self, kind: str, ax: Axes | None) -> Axes:
-        ax = _axes() if ax is None else ax
-        _draw(lambda axes: KINDS[kind](self._books(), axes), ax)
-        return ax
+        source = self._books()
+        return _on(ax, lambda axes: KINDS[kind](source, axes))
 
     def _books(self) -> Books:
         if self.source is not None:
             return self.source
-        session = sessions.current()
+        session = self._whose()
         return books(session.ledger, session=session.id)
+
+    def _whose(self) -> Session:
+        return self.session or sessions.current()
 
 
 plot = Plot()
 """The charts of the kernel's session."""
 
 
+def _on(ax: Axes | None, draw: Callable[[Axes], str]) -> Axes:
+    ax = _axes() if ax is None else ax
+    _draw(draw, ax)
+    return ax
+
+
 def _axes() -> Axes:
     import matplotlib.pyplot as plt
 
-    return plt.figure(figsize=_SIZE_IN, layout="constrained", facecolor="none").add_subplot()
+    from multimodel_magic.notebook.charts.figure import SIZE_IN, HouseFigure, arrange
+
+    made = plt.figure(FigureClass=HouseFigure, figsize=SIZE_IN, facecolor="none")
+    arrange(made)
+    return made.add_subplot()
 
 
 def _replay(found: Replay, ax: Axes) -> str:
@@ -153,16 +184,13 @@ class Chart:
         return self.figure.axes[0]
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        picture = b64encode(self.png).decode()
-        html = (
-            f'<img alt="{escape(self.text)}" style="max-width:100%" '
-            f'width="{_SIZE_IN[0] * 96:.0f}" src="data:image/png;base64,{picture}">'
-        )
-        return {"text/plain": self.text, "text/html": html}
+        from multimodel_magic.notebook.charts.figure import bundle
+
+        return bundle(self.png, self.text)
 
 
 def chart(kind: str, source: Books) -> Chart:
-    """Draw a chart without pyplot, so that it is shown once and where it is asked for.
+    """Draw a chart of requests without pyplot, so that it is shown once and where it is asked for.
 
     Raises
     ------
@@ -170,9 +198,19 @@ def chart(kind: str, source: Books) -> Chart:
         For an unknown kind, with the nearest.
     """
     if kind not in KINDS:
-        near = did_you_mean(kind, KINDS, most=1) or f" (one of {', '.join(KINDS)})"
-        raise UsageError(f"there is no chart {kind!r}{near}")
+        raise unknown_kind(kind)
     return _picture(f"%llm plot {kind}", lambda axes: KINDS[kind](source, axes))
+
+
+def unknown_kind(kind: str) -> UsageError:
+    """Return the error that names the nearest kind of chart, or all of them."""
+    near = did_you_mean(kind, ALL_KINDS, most=1) or f" (one of {', '.join(ALL_KINDS)})"
+    return UsageError(f"there is no chart {kind!r}{near}")
+
+
+def budget_chart(source: Spending) -> Chart:
+    """Draw what is left of budgets without pyplot, as `chart` does."""
+    return _picture("%llm plot budget", lambda axes: budgets.budget(source, axes))
 
 
 def replay_chart(found: Replay) -> Chart:
@@ -182,12 +220,11 @@ def replay_chart(found: Replay) -> Chart:
 
 def _picture(title: str, draw: Callable[[Axes], str]) -> Chart:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=_SIZE_IN, layout="constrained", facecolor="none")
+    from multimodel_magic.notebook.charts.figure import SIZE_IN, HouseFigure, arrange, png
+
+    figure = HouseFigure(figsize=SIZE_IN, facecolor="none")
+    arrange(figure)
     FigureCanvasAgg(figure)
     said = _draw(draw, figure.add_subplot())
-    file = BytesIO()
-    about = {"Title": title, "Description": said}
-    figure.savefig(file, format="png", dpi=_DPI, transparent=True, metadata=about)
-    return Chart(said, file.getvalue(), figure)
+    return Chart(said, png(figure, {"Title": title, "Description": said}), figure)

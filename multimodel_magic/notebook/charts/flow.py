@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from multimodel_magic import metrics
 from multimodel_magic.exchange import Books
-from multimodel_magic.notebook.charts.paint import REST, colours, heading, nothing, short, text
+from multimodel_magic.notebook.charts.paint import (
+    INK,
+    beside,
+    fitted,
+    heading,
+    looks,
+    nothing,
+    short,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,36 +37,53 @@ def fallbacks(books: Books, ax: Axes) -> str:
     n = int(every["n"].sum())
     title = f"Fallbacks (n = {n:,} in {len(books.requests):,} requests)"
     if every.empty:
-        return nothing(ax, title, "no request had to go on to another model")
+        failed = int((books.attempts["status"] == "failed").sum())
+        also = f"; {failed:,} attempts failed" if failed else ""
+        return nothing(ax, title, f"no request went on to another model{also}")
     pairs = every.head(MOST_BANDS)
     lost_s = float(every["time_lost_s"].sum())
     more = (
-        f"; {len(every) - len(pairs)} rarer ones are not shown" if len(every) > MOST_BANDS else ""
+        f"; drawn are the {MOST_BANDS} most frequent of {len(every)} ways"
+        if len(every) > MOST_BANDS
+        else ""
     )
     heading(
         ax, title, f"left: failed, right: asked next; {lost_s:,.1f} s were lost in failures{more}"
     )
     ax.set_axis_off()
     labelled = short([*pairs["from"], *pairs["to"]])
-    hues = colours(books.attempts)
-    left, right = _spans(pairs, "from"), _spans(pairs, "to")
-    for row in pairs.itertuples(index=False):
-        source, target, count = str(row[0]), str(row[1]), int(row[2])
-        _band(ax, _take(left[source], count), _take(right[target], count), hues.get(source, REST))
-    for spans, x, align in ((left, -0.02, "right"), (right, 1.02, "left")):
-        for name, (start, end, _) in spans.items():
-            text(ax, x, (start + end) / 2, f"{labelled[name]}  {end - start:,.0f}", ha=align)
-            edge = [0.0, 0.0] if align == "right" else [1.0, 1.0]
-            hue = hues.get(name, REST)
-            ax.plot(edge, [start, end], color=hue, linewidth=4, solid_capstyle="butt")
-    ax.set_xlim(-0.6, 1.6)
-    ax.invert_yaxis()
+    brief = dict(zip(labelled, fitted(labelled.values()).values(), strict=True))
+    hues = {name: look.hue for name, look in looks(books.attempts).items()}
+    _draw(ax, pairs, brief, hues)
     said = "; ".join(
         f"{labelled[row['from']]} to {labelled[row['to']]} {row['n']:,} times, mostly "
         f"{row['error_type']}, {row['time_lost_s']:.1f} s lost"
         for row in pairs.to_dict("records")
     )
     return f"{title}: {said}."
+
+
+def _draw(ax: Axes, pairs: pd.DataFrame, brief: Mapping[str, str], hues: Mapping[str, str]) -> None:
+    left, right = _spans(pairs, "from"), _spans(pairs, "to")
+    for row in pairs.itertuples(index=False):
+        source, target, count = str(row[0]), str(row[1]), int(row[2])
+        _band(ax, _take(left[source], count), _take(right[target], count), hues[source])
+    for spans, x, align, off_pt in ((left, 0.0, "right", -6), (right, 1.0, "left", 6)):
+        for name, (start, end, _) in spans.items():
+            ax.annotate(
+                f"{brief[name]}  {end - start:,.0f}", (x, (start + end) / 2), (off_pt, 0),
+                textcoords="offset points", ha=align, va="center", color=INK, fontsize=10,
+            )  # fmt: skip
+            ax.plot([x, x], [start, end], color=hues[name], linewidth=4, solid_capstyle="butt")
+    _make_room(ax, *([f"{brief[name]}  1,000" for name in spans] for spans in (left, right)))
+    ax.invert_yaxis()
+
+
+def _make_room(ax: Axes, left: list[str], right: list[str]) -> None:
+    """Set the x axis so that the bands, from 0 to 1, leave room for these names."""
+    shares = [beside(ax, said, 10) for said in (left, right)]
+    wide = max(0.2, 1 - sum(shares))
+    ax.set_xlim(-shares[0] / wide, 1 + shares[1] / wide)
 
 
 def _spans(pairs: pd.DataFrame, side: str) -> dict[str, list[float]]:
@@ -87,3 +112,5 @@ def _band(ax: Axes, source: tuple[float, float], target: tuple[float, float], hu
     low = source[0] + (target[0] - source[0]) * bend
     high = source[1] + (target[1] - source[1]) * bend
     ax.fill_between(x, low, high, color=hue, alpha=0.45, linewidth=0)
+    for edge in (low, high):  # what lies over another still has its own border
+        ax.plot(x, edge, color=hue, linewidth=0.8)

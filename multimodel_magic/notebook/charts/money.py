@@ -3,31 +3,47 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Mapping
+from itertools import compress
+from typing import TYPE_CHECKING, Any
 
 from multimodel_magic import metrics
 from multimodel_magic.exchange import Books
 from multimodel_magic.notebook.charts.paint import (
     INK,
     REST,
+    SHORTEST,
+    Look,
     apart,
-    colours,
     dress,
+    fitted,
     heading,
+    log_ticks,
+    looks,
     names,
+    no_answers,
     nothing,
     short,
     text,
+    time_axis,
+    whole,
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 __all__ = ["cost", "dollars", "tradeoff"]
 
 MOST_LINES = 6
+MOST_POINTS = 12
+_MARGIN = 0.03
+_LOG_FROM = 5
+"""Largest over smallest, from where on an axis is logarithmic."""
+_MOST_ROOMY = 6
+"""So many models have two lines each in the list beside the points."""
 
 
 def dollars(amount: float) -> str:
@@ -49,25 +65,39 @@ def cost(books: Books, ax: Axes) -> str:
     attempts = books.attempts
     known = attempts[attempts["cost_usd"].notna()].sort_values("started_at")
     title = f"Spent so far, by model (n = {len(known):,} attempts)"
-    if known.empty:
-        return nothing(ax, title, "no attempt of known cost yet")
+    if not known["cost_usd"].any():
+        return nothing(ax, title, _why_no_cost(attempts))
     unknown = len(attempts) - len(known)
-    spent = _spent(known)
     heading(ax, title, f"{unknown:,} attempts of unknown cost are not in it" if unknown else "")
     dress(ax, "time (UTC)", "cost so far (US$)")
+    spent, every = _spent(known), looks(attempts)
     labelled = short(spent)
-    hues = colours(attempts)
-    for name, line in spent.items():
-        ax.step(line.index, line, where="post", color=hues.get(name, REST), linewidth=2)
-    _label_ends(ax, {labelled[n]: line.iloc[-1] for n, line in spent.items()},
-                [hues.get(n, REST) for n in spent])  # fmt: skip
-    _date_ticks(ax, known["started_at"])
-    said = "; ".join(f"{labelled[n]} {dollars(line.iloc[-1])}" for n, line in spent.items())
+    lines = [(labelled[name], line, every.get(name, REST)) for name, line in spent.items()]
+    for _, line, look in lines:
+        ax.step(line.index, line, where="post", color=look.hue, linestyle=look.dash, linewidth=2)
+    _label_ends(ax, {name: (float(line.iloc[-1]), look) for name, line, look in lines})
+    moments = lines[0][1].index
+    time_axis(ax, moments[0].to_pydatetime(), moments[-1].to_pydatetime())
+    said = "; ".join(f"{name} {dollars(line.iloc[-1])}" for name, line, _ in lines)
     return f"{title}: {said}." + (f" {unknown:,} attempts of unknown cost." if unknown else "")
 
 
+def _why_no_cost(attempts: pd.DataFrame) -> str:
+    if attempts.empty:
+        return "no attempt yet"
+    if attempts["cost_usd"].notna().any():
+        return "no attempt cost anything: all models asked are free"
+    return (
+        f"no cost is known of {len(attempts):,} attempts: their models have no price here "
+        "(`prices:` in routing_config.yml gives them one)"
+    )
+
+
 def _spent(known: pd.DataFrame) -> dict[str, pd.Series[float]]:
-    """Return the running sums of the dearest models, and of the rest together, dearest first."""
+    """Return the running sums of the dearest models, and of the rest together, dearest first.
+
+    Each begins with $0 and ends with the sum, a little before and after all attempts.
+    """
     import pandas as pd
 
     model = names(known)
@@ -77,83 +107,127 @@ def _spent(known: pd.DataFrame) -> dict[str, pd.Series[float]]:
         rest = f"{len(shown) - MOST_LINES + 1} others"
         model = model.where(model.isin(shown[: MOST_LINES - 1]), rest)
         shown = [*shown[: MOST_LINES - 1], rest]
-    moments = pd.Index(known["started_at"])
-    return {
-        name: pd.Series(known["cost_usd"].where(model == name, 0.0).cumsum().to_numpy(), moments)
-        for name in shown
-    }
+    first, last = known["started_at"].iloc[0], known["started_at"].iloc[-1]
+    room = max(last - first, pd.Timedelta(SHORTEST)) * _MARGIN
+    moments = pd.Index([first - room, *known["started_at"], last + room])
+    sums = {name: known["cost_usd"].where(model == name, 0.0).cumsum().tolist() for name in shown}
+    return {name: pd.Series([0.0, *line, line[-1]], moments) for name, line in sums.items()}
 
 
-def _label_ends(ax: Axes, ends: Mapping[str, float], hues: Sequence[str]) -> None:
-    top = max(ends.values()) or 1.0
+def _label_ends(ax: Axes, ends: Mapping[str, tuple[float, Look]]) -> None:
+    top = max(end for end, _ in ends.values()) or 1.0
     ax.set_ylim(-0.03 * top, 1.08 * top)
-    ax.margins(x=0.01)
-    beside = ax.get_yaxis_transform()
-    places = apart(ends.values(), 0.085 * top)
-    for (name, end), y, hue in zip(ends.items(), places, hues, strict=True):
-        ax.plot([1.01, 1.03], [y, y], color=hue, linewidth=4, transform=beside, clip_on=False)
-        text(ax, 1.04, y, f"{name}  {dollars(end)}", transform=beside)
-
-
-def _date_ticks(ax: Axes, moments: pd.Series[pd.Timestamp]) -> None:
-    import pandas as pd
-    from matplotlib import dates
-
-    # matplotlib takes a single moment for the middle of four days.
-    last, least = moments.max(), pd.Timedelta(minutes=5)
-    if last - moments.min() < least:
-        ax.set_xlim(*dates.date2num([last - least, last]))  # type: ignore[no-untyped-call]  # above
-    locator = dates.AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]  # matplotlib's
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # as above
-    ax.xaxis.get_offset_text().set_color(INK)
+    right = ax.get_yaxis_transform()
+    places = apart((end for end, _ in ends.values()), 0.085 * top)
+    short_names = fitted(ends).values()
+    for name, (end, look), y in zip(short_names, ends.values(), places, strict=True):
+        ax.plot(
+            *([1.01, 1.05], [y, y]), color=look.hue, linestyle=look.dash, linewidth=3,
+            transform=right, clip_on=False,
+        )  # fmt: skip
+        text(ax, 1.06, y, f"{name}  {dollars(end)}", transform=right)
 
 
 def tradeoff(books: Books, ax: Axes) -> str:
     """Draw cost against latency, with quality where it was judged; the Pareto front is filled."""
-    found = _points(books)
-    title = f"Cost and latency (n = {int(found['answered'].sum()):,} answers)"
-    if found.empty:
-        return nothing(ax, title, "no model has answers of known cost yet")
-    judged = found["score"].notna().all()
-    best = _front(found[["cost", "latency", "score"]].fillna(0.0).to_numpy().tolist())
+    every = _points(books)
+    title = f"Cost and latency (n = {int(every['answered'].sum()):,} answers)"
+    if every.empty:
+        answered = bool((books.attempts["status"] == "answered").any())
+        why = _why_no_cost if answered else no_answers
+        return nothing(ax, title, why(books.attempts))
+    found = every.nlargest(MOST_POINTS, "answered").sort_values("cost", ascending=False)
+    judged = bool(found["score"].notna().all())
     over = "cost, latency and quality" if judged else "cost and latency"
-    heading(ax, title, f"filled: no other model is better in {over} at once")
+    left = len(every) - len(found)
+    more = "; larger: better judged" * judged
+    more += f"; {left} models with fewer answers are not shown" if left else ""
+    heading(ax, title, f"filled: none is better in {over} at once{more}")
     dress(ax, "latency, median (s)", "cost per answer (US$)", grid="both")
     _scales(ax, found)
-    labelled, hues = short(found.index), colours(books.attempts)
+    labels = list(short(map(str, found.index)).values())
+    best = _best(found, judged=judged)
+    _dots(ax, found, best, looks(books.attempts), judged=judged)
+    _list(ax, found, labels)
+    _number(ax, found[["latency", "cost"]].to_numpy())
+    said = "; ".join(map(_said, labels, found.to_dict("records")))
+    front = ", ".join(compress(labels, best))
+    return f"{title}: {said}. On the Pareto front of {over}: {front}."
+
+
+def _said(label: str, row: Mapping[Hashable, Any]) -> str:
+    quality = "" if math.isnan(row["score"]) else f", score {row['score']:.2f}"
+    return f"{label} {dollars(row['cost'])} an answer, {row['latency']:.2f} s{quality}"
+
+
+def _best(found: pd.DataFrame, *, judged: bool) -> list[bool]:
+    """Say which models are on the front; by quality too only where all of them were judged."""
+    scores = found["score"] if judged else found["score"] * 0
+    points = found[["cost", "latency"]].assign(score=scores.fillna(0.0))
+    return _front(points.to_numpy().tolist())
+
+
+def _dots(
+    ax: Axes, found: pd.DataFrame, best: list[bool], every: Mapping[str, Look], *, judged: bool
+) -> None:
     if not judged and sum(best) > 1:
         line = found[best].sort_values("latency")
         ax.plot(line["latency"], line["cost"], color=INK, linewidth=1, linestyle=":", zorder=1)
     for (name, row), filled in zip(found.iterrows(), best, strict=True):
-        hue = hues.get(str(name), REST)
-        face = hue if filled else "none"
+        hue = every.get(str(name), REST).hue
+        face, size = hue if filled else "none", _size(row["score"]) if judged else 90
         ax.scatter(
-            *(row["latency"], row["cost"]), s=110, color=face, edgecolor=hue, linewidth=2, zorder=2
+            row["latency"], row["cost"], s=size, color=face, edgecolor=hue, linewidth=2, zorder=2
         )
-    _label_points(ax, found, labelled)
-    front = ", ".join(
-        labelled[str(n)] for n, filled in zip(found.index, best, strict=True) if filled
-    )
-    said = "; ".join(
-        f"{labelled[str(n)]} {dollars(r['cost'])} an answer, {r['latency']:.2f} s"
-        for n, r in found.iterrows()
-    )
-    return f"{title}: {said}. On the Pareto front of {over}: {front}."
 
 
-def _label_points(ax: Axes, found: pd.DataFrame, labelled: Mapping[str, str]) -> None:
-    """Write beside each point whose it is, labels apart from each other."""
-    ax.viewLim  # noqa: B018 - the limits are computed when they are looked at
-    within = ax.transData - ax.transAxes
-    at = within.transform(found[["latency", "cost"]].to_numpy())
-    for (name, row), (x, y), place in zip(
-        found.iterrows(), at, apart(at[:, 1], 0.115), strict=True
+def _size(score: float) -> float:
+    """Return the area of a point, in square points: scores are in [0, 1] as a rule."""
+    return 40 + 200 * min(1.0, max(0.0, score))
+
+
+_SIDES = ((15, 0), (-15, 0), (0, 15), (0, -15), (13, 13), (-13, 13), (13, -13), (-13, -13))
+"""Where a point's number may stand, in points from its middle, the best place first."""
+_ROOM_PT = 13.0
+
+
+def _number(ax: Axes, points: NDArray[np.float64]) -> None:
+    """Write a number from 1 at each point, where no other point or number is."""
+    figure = whole(ax)
+    figure.draw_without_rendering()  # only now the axes have their size
+    dots = ax.transData.transform(points) * 72 / figure.dpi
+    taken = [tuple(dot) for dot in dots.tolist()]
+    for number, (point, (x, y)) in enumerate(zip(points, dots.tolist(), strict=True), start=1):
+        others = [place for place in taken if place != (x, y)]
+        side = max(
+            _SIDES,
+            key=lambda s: min((_ROOM_PT, *(math.dist((x + s[0], y + s[1]), o) for o in others))),
+        )
+        taken.append((x + side[0], y + side[1]))
+        ax.annotate(
+            str(number), tuple(point), side, textcoords="offset points", color=INK, fontsize=9.5,
+            fontweight="bold", ha="center", va="center",
+        )  # fmt: skip
+
+
+def _list(ax: Axes, found: pd.DataFrame, labels: list[str]) -> None:
+    """Say at the right whose each number is, and what is known of it."""
+    roomy = len(found) <= _MOST_ROOMY
+    step = min(0.16 if roomy else 0.085, 1 / len(found))
+    for place, (name, row) in enumerate(
+        zip(fitted(labels).values(), found.to_dict("records"), strict=True)
     ):
-        quality = f", score {row['score']:.2f}" if not math.isnan(row["score"]) else ""
-        said = f"{labelled[str(name)]}\nn = {row['answered']:.0f}{quality}"
-        ax.plot([x, x + 0.035], [y, place], color=INK, linewidth=0.8, transform=ax.transAxes)
-        text(ax, x + 0.04, place, said, fontsize=9.5, transform=ax.transAxes)
+        quality = "" if math.isnan(row["score"]) else f"score {row['score']:.2f}, "
+        told = f"{quality}n = {row['answered']:,.0f}"
+        y = 0.94 - step * place
+        at = {"fontsize": 9.5 if roomy else 9, "transform": ax.transAxes}
+        text(ax, 1.08, y, str(place + 1), fontweight="bold", ha="right", **at)
+        said = (
+            f"{name}\n{row['latency']:.2g} s, {dollars(row['cost'])}, {told}"
+            if roomy
+            else f"{name}  {told}"
+        )
+        text(ax, 1.1, y, said, **at)
 
 
 def _points(books: Books) -> pd.DataFrame:
@@ -178,16 +252,27 @@ def _scales(ax: Axes, found: pd.DataFrame) -> None:
     from matplotlib.ticker import NullLocator
 
     cost, latency = found["cost"], found["latency"]
-    if latency.min() > 0 and latency.max() > 5 * latency.min():
+    if latency.min() > 0 and latency.max() > _LOG_FROM * latency.min():
         ax.set_xscale("log")
-        ax.xaxis.set_major_formatter("{x:g}")
+        ax.set_xticks(log_ticks(latency.min() / 1.6, latency.max() * 1.6))
+        ax.set_xlim(latency.min() / 1.6, latency.max() * 1.6)
+    else:
+        ax.set_xlim(0, latency.max() * 1.15 or 1.0)
     paid = cost[cost > 0]
-    if len(paid) and (cost.max() > 5 * cost.min()):
+    if cost.min() > 0 and cost.max() > _LOG_FROM * cost.min():
+        ax.set_yscale("log")
+        ax.set_ylim(cost.min() / 2, cost.max() * 2)
+        ax.set_yticks(log_ticks(cost.min() / 2, cost.max() * 2))
+    elif len(paid) and cost.min() == 0:
         # Not log: what runs here costs nothing.
         low, high = (math.floor(math.log10(end)) for end in (paid.min(), paid.max()))
         ax.set_yscale("symlog", linthresh=10.0**low, linscale=0.7)
-        ax.set_yticks([0.0] * int(cost.min() == 0) + [10.0**e for e in range(low, high + 2)])
-        ax.set_ylim(-1.2 * 10.0**low if cost.min() == 0 else 10.0**low, paid.max() * 2.5)
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter("${x:g}")
-    ax.margins(x=0.1)
+        ax.set_yticks([0.0, *(10.0**e for e in range(low, high + 2))])
+        ax.set_ylim(-0.5 * 10.0**low, paid.max() * 2.5)
+    else:
+        ax.set_ylim(-0.08 * (cost.max() or 1.0), cost.max() * 1.2 or 1.0)
+        ax.locator_params(axis="y", nbins=5 if len(paid) else 1)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_major_formatter(lambda value, _: f"${value:.8f}".rstrip("0").rstrip("."))

@@ -1,42 +1,79 @@
-"""What all charts share: colours, ink, names, panels.
+"""What all charts share: looks, ink, names, panels, axes of time.
 
-One picture must do in light and in dark Lab: nothing lies behind it, and its ink has the same
-contrast, 4.2 : 1 or more, to white and to Lab's dark #111. The colours are those of Okabe and Ito
-("Color universal design", 2008) that show on both; none of them says anything alone.
+One picture must do in light and in dark Lab. Nothing lies behind it, and its ink has a contrast of
+4.5 : 1 to white and to black, which `figure.bundle` puts behind it where Lab says which of the two
+is its own (no ink has that to white and to Lab's dark #111). Every colour has 3 : 1 to all three
+(WCAG 2, 1.4.3 and 1.4.11), and differs from every other by 20 or more in CIELAB, to those who see
+no red or no green too (Machado, Oliveira, Fernandes, 2009), and in dark Lab, where all is brighter.
+None of them says anything alone: lines differ in their dashes, points have numbers.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from textwrap import fill
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
     "COLOURS",
     "INK",
     "REST",
+    "SHORTEST",
+    "Look",
     "apart",
     "asked",
-    "colours",
+    "beside",
     "dress",
+    "fitted",
     "heading",
     "in_house_style",
+    "log_ticks",
+    "looks",
     "names",
+    "no_answers",
     "nothing",
     "panels",
     "short",
     "text",
+    "time_axis",
+    "whole",
 ]
 
-INK = "#7b7b7b"
-REST = "#9a9a9a"
-"""What is not among those that have a colour."""
+INK = "#767676"
+COLOURS = ("#0072B2", "#D55E00", "#17745D", "#742EFF", "#D174A2", "#A28B5D")
+Dash: TypeAlias = str | tuple[int, tuple[float, ...]]
+_DASHES: tuple[Dash, ...] = ("-", (0, (5, 2)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7")
+MOST_CHARACTERS = 30
+"""Of a model's name in a picture; the words have all of it."""
+_HEAD = 17
+_NOTE_CHARACTERS = 108
+_MOST_TICKS = 6
+_LOW_IN = 1.1
+
+SHORTEST = timedelta(minutes=5)
+"""That an axis of time shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a model is drawn, the same in every chart of a ledger."""
+
+    hue: str
+    dash: Dash = "-"
+
+
+REST = Look("#8c8c8c")
+"""Of several models drawn as one."""
 
 _STYLE = {
     "figure.facecolor": "none",
@@ -74,11 +111,16 @@ def names(frame: pd.DataFrame) -> pd.Series[str]:
     return (frame["provider"] + ":" + frame["model"]).astype("string")
 
 
-def colours(attempts: pd.DataFrame) -> Mapping[str, str]:
-    """Give the models that were asked most a colour each; the same one in every chart."""
+def looks(attempts: pd.DataFrame) -> Mapping[str, Look]:
+    """Give every model a look; who was asked most has the first colours."""
     counts = names(attempts).value_counts()
     order = sorted(counts.index, key=lambda name: (-counts[name], name))
-    return dict(zip(order, COLOURS, strict=False))
+    hues, dashes = len(COLOURS), len(_DASHES)
+    return {
+        # After the last colour each comes again with other dashes.
+        name: Look(COLOURS[place % hues], _DASHES[(place + place // hues) % dashes])
+        for place, name in enumerate(order)
+    }
 
 
 def short(every: Iterable[str]) -> Mapping[str, str]:
@@ -90,16 +132,51 @@ def short(every: Iterable[str]) -> Mapping[str, str]:
     }
 
 
+def fitted(every: Iterable[str]) -> Mapping[str, str]:
+    """Return names that fit into a picture: what is in the middle of a long one is left out.
+
+    Examples
+    --------
+    >>> list(fitted(["gpt-6", "deepseek/deepseek-r2-distill-llama-90b-instruct"]).values())
+    ['gpt-6', 'deepseek/deepseek…90b-instruct']
+    """
+    every = list(every)
+    cut = [
+        name
+        if len(name) <= MOST_CHARACTERS
+        else f"{name[:_HEAD]}…{name[_HEAD - MOST_CHARACTERS + 1 :]}"
+        for name in every
+    ]
+    return {
+        name: one if cut.count(one) == 1 else name for name, one in zip(every, cut, strict=True)
+    }
+
+
+def whole(ax: Axes) -> Figure:
+    """Return the figure that the axes are in at last."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None, "axes without a figure cannot be drawn into"  # noqa: S101
+    return figure
+
+
+def beside(ax: Axes, said: Iterable[str], fontsize: float) -> float:
+    """Return what share of the axes' width the longest of these texts takes, about."""
+    wide_pt = ax.get_window_extent().width / whole(ax).dpi * 72
+    return max(map(len, said), default=0) * 0.57 * fontsize / wide_pt
+
+
 def heading(ax: Axes, title: str, note: str = "", *, lift: float = 0.0) -> None:
     """Write the title, and below it what must be known to read the chart.
 
     `lift` is how many points higher: over panels that have titles of their own.
     """
-    pad = 9 + lift + 15 * bool(note)
+    note = fill(note, _NOTE_CHARACTERS)
+    lines = note.count("\n") + 1 if note else 0
+    pad = 9 + lift + 3 * bool(note) + 12 * lines
     ax.set_title(title, loc="left", color=INK, fontsize=12.5, fontweight="bold", pad=pad)
     if note:
-        at = {"xycoords": "axes fraction", "textcoords": "offset points"}
-        ax.annotate(note, (0, 1), (0, 9 + lift), color=INK, fontsize=9.5, **at)  # type: ignore[arg-type]
+        at = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
+        ax.annotate(note, (0, 1), (0, 7 + lift), color=INK, fontsize=9.5, **at)  # type: ignore[arg-type]
 
 
 def dress(ax: Axes, x: str = "", y: str = "", *, grid: str = "y") -> None:
@@ -122,32 +199,83 @@ def text(ax: Axes, x: float, y: float, said: str, **how: object) -> None:
 
 
 def nothing(ax: Axes, title: str, why: str) -> str:
-    """Say that there is nothing to draw; returns what the chart says."""
-    heading(ax, title)
+    """Say that there is nothing to draw, in a picture no larger than that; returns the words."""
+    from multimodel_magic.notebook.charts.figure import HouseFigure
+
+    heading(ax, title, why)
     ax.set_axis_off()
-    ax.text(0.5, 0.5, why, color=INK, ha="center", va="center", transform=ax.transAxes)
+    figure = whole(ax)
+    if isinstance(figure, HouseFigure) and figure.axes == [ax]:
+        figure.set_figheight(_LOW_IN)
     return f"{title}: {why}."
 
 
+def no_answers(attempts: pd.DataFrame) -> str:
+    """Say that nobody answered, and whether anybody was asked."""
+    tried = len(attempts)
+    return f"no answers: {tried:,} attempts failed or were stopped" if tried else "no answers yet"
+
+
 def panels(
-    ax: Axes, rows: int, columns: int = 1, *, share: Literal["x", "y"] = "x", gap: float = 0.5
+    ax: Axes,
+    rows: int,
+    columns: int = 1,
+    *,
+    share: Literal["x", "y"] | None = "x",
+    gap: float = 0.5,
+    left: float = 0.0,
+    right: float = 1.0,
 ) -> list[Axes]:
     """Divide axes into small multiples with one x or y axis, row by row from the top.
 
-    `ax` keeps the title. `gap` between rows is a share of a panel's height.
+    `ax` keeps the title. `gap` between rows is a share of a panel's height; `left` and `right`
+    are where the panels begin and end in `ax`.
     """
-    high, wide = 1 / (rows + gap * (rows - 1)), 1 / (columns + 0.12 * (columns - 1))
+    high, wide = 1 / (rows + gap * (rows - 1)), (right - left) / (columns + 0.12 * (columns - 1))
     made: list[Axes] = []
     for row in range(rows):
         for column in range(columns):
-            where = (column * wide * 1.12, 1 - high - row * high * (1 + gap), wide, high)
-            first = made[0] if made else None
-            shared = {"sharex": first} if share == "x" else {"sharey": first}
+            where = (left + column * wide * 1.12, 1 - high - row * high * (1 + gap), wide, high)
+            shared = {f"share{share}": made[0]} if share and made else {}
             made.append(ax.inset_axes(where, **shared))  # type: ignore[arg-type]
     ax.spines[:].set_visible(False)
     ax.patch.set_alpha(0)
     ax.set(xticks=[], yticks=[])
     return made
+
+
+def time_axis(ax: Axes, first: datetime, last: datetime, *, date: bool = True) -> None:
+    """Put few times below, in UTC, and their `date` at the end; `SHORTEST` at least is shown."""
+    from matplotlib import dates
+
+    # matplotlib takes a single moment for the middle of four days.
+    ends = [first if last - first >= SHORTEST else last - SHORTEST, last]
+    ax.set_xlim(*dates.date2num(ends))  # type: ignore[no-untyped-call]  # matplotlib's
+    locator = dates.AutoDateLocator(UTC, 3, 7)  # type: ignore[no-untyped-call]  # as above
+    ax.xaxis.set_major_locator(locator)
+    form = dates.ConciseDateFormatter(locator, UTC, show_offset=date)  # type: ignore[no-untyped-call]  # as above
+    ax.xaxis.set_major_formatter(form)
+    ax.xaxis.get_offset_text().set_color(INK)
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return round numbers from `low` to `high`, six at most, for a logarithmic axis.
+
+    Examples
+    --------
+    >>> log_ticks(0.15, 12)
+    [0.2, 0.5, 1.0, 2.0, 5.0, 10.0]
+    >>> log_ticks(0.01, 500)
+    [0.01, 0.1, 1.0, 10.0, 100.0]
+    """
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks: list[float] = []
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [float(f"{step}e{power}") for power in powers for step in steps]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) <= _MOST_TICKS:
+            return ticks
+    return ticks[:: math.ceil(len(ticks) / _MOST_TICKS)]
 
 
 def apart(wanted: Iterable[float], least: float) -> list[float]:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from multimodel_magic import metrics
@@ -16,10 +16,14 @@ from multimodel_magic.notebook.charts.paint import (
     INK,
     REST,
     asked,
-    colours,
+    beside,
     dress,
+    fitted,
     heading,
+    log_ticks,
+    looks,
     names,
+    no_answers,
     nothing,
     panels,
     short,
@@ -32,71 +36,111 @@ if TYPE_CHECKING:
 
 __all__ = ["complexity", "latency", "tokens"]
 
-MOST_PANELS = 6
-MOST_IN_ONE_COLUMN = 3
+MOST_PANELS = 4
+"""Up to so many models have a panel each; more have a row each."""
+MOST_ROWS = 12
+_IN_A_ROW = 3
+_LOG_FROM = 5
+"""Largest over smallest, from where on an axis is logarithmic."""
 _BINS = 20
 
 
 def latency(books: Books, ax: Axes) -> str:
-    """Draw which share of a model's answers came within a time; a small panel a model."""
+    """Draw how long a model's answers took: the share within a time, or rows of quantiles."""
     attempts = asked(books.attempts)
     answers = attempts[attempts["status"] == "answered"]
     title = f"Latency of answers (n = {len(answers):,})"
     if answers.empty:
-        return nothing(ax, title, "no answers yet")
+        return nothing(ax, title, no_answers(attempts))
     model = names(answers)
-    shown = list(model.value_counts().index[:MOST_PANELS])
+    shown = list(model.value_counts().index[:MOST_ROWS])
+    labelled = short(shown)
+    by_model = {
+        labelled[name]: answers.loc[model == name, "latency_s"].clip(lower=1e-3) for name in shown
+    }
+    hues = [looks(attempts)[name].hue for name in shown]
+    draw = _curves if len(shown) <= MOST_PANELS else _rows
+    note = draw(ax, by_model, hues)
     left = model.nunique() - len(shown)
     more = f"; {left} models with fewer answers are not shown" if left else ""
-    heading(ax, title, f"share of answers that came within so many seconds{more}", lift=14)
-    labelled, hues = short(shown), colours(attempts)
-    columns = 1 if len(shown) < MOST_IN_ONE_COLUMN else 2
-    made = panels(ax, math.ceil(len(shown) / columns), columns)
-    said = []
-    for panel, name in zip(made, shown, strict=False):
-        seconds = answers.loc[model == name, "latency_s"].clip(lower=1e-3)
-        said.append(_ecdf(panel, seconds, labelled[name], hues.get(name, REST)))
-    for spare in made[len(shown) :]:
-        spare.set_visible(False)
-    _seconds_axis(
-        made[: len(shown)], columns, answers.loc[model.isin(shown), "latency_s"].clip(lower=1e-3)
-    )
-    return f"{title}: {'; '.join(said)}."
+    few = any(len(seconds) < metrics.RELIABLE_P95_N for seconds in by_model.values())
+    more += f"; ? fewer than {metrics.RELIABLE_P95_N} answers" if few else ""
+    heading(ax, title, f"{note}{more}", lift=24 if draw is _curves else 0)
+    said = "; ".join(f"{name}: {_quantiles(seconds)}" for name, seconds in by_model.items())
+    return f"{title}: {said}."
 
 
-def _ecdf(panel: Axes, seconds: pd.Series[float], name: str, hue: str) -> str:
-    n = len(seconds)
+def _quantiles(seconds: pd.Series[float]) -> str:
     p50, p95 = (seconds.quantile(at) for at in (0.5, 0.95))
-    few = "" if n >= metrics.RELIABLE_P95_N else "?"
-    panel.ecdf(seconds, color=hue, linewidth=2)
-    panel.plot([p50, p95], [0.5, 0.95], "o", color=hue, markersize=5, clip_on=False)
-    dress(panel, grid="both")
-    panel.set_ylim(0, 1)
-    panel.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
-    said = f"{name}: median {p50:.2g} s, p95 {p95:.2g} s{few} (n = {n:,})"
-    panel.set_title(said, loc="left", fontsize=9.5, color=INK, pad=3)
-    return said + (", too few for a p95" if few else "")
+    few = "" if len(seconds) >= metrics.RELIABLE_P95_N else "?"
+    return f"median {p50:.2g} s, p95 {p95:.2g} s{few} (n = {len(seconds):,})"
 
 
-def _seconds_axis(made: list[Axes], columns: int, seconds: pd.Series[float]) -> None:
-    if seconds.max() > 10 * seconds.min():
-        made[0].set_xscale("log")
-        made[0].set_xlim(seconds.min() * 0.8, seconds.max() * 1.25)
-    else:
-        made[0].set_xlim(0, seconds.max() * 1.05)
-    made[0].xaxis.set_major_formatter("{x:g}")
+def _curves(ax: Axes, by_model: Mapping[str, pd.Series[float]], hues: list[str]) -> str:
+    """Draw a panel a model: the share of its answers that came within so many seconds."""
+    columns = len(by_model) if len(by_model) <= _IN_A_ROW else 2
+    made = panels(ax, math.ceil(len(by_model) / columns), columns, gap=0.75)
+    for panel, (name, seconds), hue in zip(made, by_model.items(), hues, strict=False):
+        panel.ecdf(seconds, color=hue, linewidth=2)
+        middle, most = (seconds.quantile(at) for at in (0.5, 0.95))
+        panel.plot([middle, most], [0.5, 0.95], "o", color=hue, markersize=5, clip_on=False)
+        dress(panel, grid="both")
+        panel.set_ylim(0, 1)
+        panel.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+        panel.set_title(f"{name}\n{_quantiles(seconds)}", loc="left", fontsize=9, color=INK, pad=4)
+    _seconds_axis(made[0], by_model)
     for place, panel in enumerate(made):
-        panel.tick_params(labelbottom=place >= len(made) - columns, labelleft=place % columns == 0)
-        if place >= len(made) - columns:
-            panel.set_xlabel("latency (s)", color=INK)
+        last_row = place >= len(made) - columns
+        panel.tick_params(labelbottom=last_row, labelleft=place % columns == 0)
+        panel.set_xlabel("latency (s)" * last_row, color=INK)
+    return "share of answers that came within so many seconds; dots: median, p95"
+
+
+def _rows(ax: Axes, by_model: Mapping[str, pd.Series[float]], hues: list[str]) -> str:
+    """Draw a row a model: from the 5th to the 95th percentile, the middle half, the median."""
+    said = [_quantiles(seconds).removeprefix("median ") for seconds in by_model.values()]
+    brief = list(fitted(by_model).values())
+    left, right = (beside(ax, words, 9.5) for words in (brief, said))
+    (panel,) = panels(ax, 1, left=left, right=1 - right)
+    for place, (seconds, hue) in enumerate(zip(by_model.values(), hues, strict=True)):
+        low, first, middle, third, high = (seconds.quantile(q) for q in _FIVE)
+        panel.hlines(place, low, high, color=hue, linewidth=1.5)
+        panel.hlines(place, first, third, color=hue, linewidth=7)
+        panel.plot([middle], [place], "D", color=hue, markersize=6, markeredgecolor="white")
+        text(panel, 1.02, place, said[place], fontsize=9.5, transform=panel.get_yaxis_transform())
+    dress(panel, "latency (s)", grid="x")
+    panel.set_yticks(range(len(brief)), brief)
+    panel.set_ylim(len(brief) - 0.5, -0.5)
+    _seconds_axis(panel, by_model)
+    return "line: 5 % to 95 % of the answers, bar: the middle half, diamond: the median"
+
+
+_FIVE = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def _seconds_axis(panel: Axes, by_model: Mapping[str, pd.Series[float]]) -> None:
+    from matplotlib.ticker import NullLocator
+
+    low = min(float(seconds.min()) for seconds in by_model.values())
+    high = max(float(seconds.max()) for seconds in by_model.values())
+    if high > _LOG_FROM * low:
+        panel.set_xscale("log")
+        panel.set_xlim(low / 1.25, high * 1.25)
+        panel.set_xticks(log_ticks(low / 1.25, high * 1.25))
+        panel.xaxis.set_minor_locator(NullLocator())
+    else:
+        panel.set_xlim(0, high * 1.05)
+        panel.locator_params(axis="x", nbins=5)
+    panel.xaxis.set_major_formatter("{x:g}")
 
 
 _KINDS = {
-    "input": "input, not cached",
-    "cache_read_tokens": "input, from the cache",
+    "input": "input, new",
+    "cache_read_tokens": "input, cached",
     "answer": "output",
-    "reasoning_tokens": "output, reasoning",
+    "reasoning_tokens": "reasoning",
 }
+"""Columns of the table -> what they are called; the vendor's cache is meant."""
 
 
 def tokens(books: Books, ax: Axes) -> str:
@@ -111,23 +155,28 @@ def tokens(books: Books, ax: Axes) -> str:
     estimated = int(known["usage_estimated"].fillna(False).astype(bool).sum())
     note = f"{estimated:,} of them were counted by us, not the vendor" if estimated else ""
     heading(ax, title, note, lift=14)
-    labelled, hues = short(table.index), colours(attempts)
-    bars = [hues.get(name, REST) for name in table.index]
-    made = panels(ax, 1, len(kinds), share="y")
+    every = looks(attempts)
+    labels = list(short(table.index).values())
+    brief = list(fitted(labels).values())
+    made = panels(ax, 1, len(kinds), share="y", left=beside(ax, brief, 10))
     for panel, kind in zip(made, kinds, strict=True):
-        _bars(panel, table[kind], bars, first=panel is made[0])
+        _bars(panel, table[kind], [every.get(name, REST).hue for name in table.index])
         panel.set_title(_KINDS[kind], loc="left", fontsize=9.5, color=INK, pad=3)
-    made[0].set_yticks(range(len(table)), [labelled[name] for name in table.index])
-    made[0].invert_yaxis()
-    ax.set_xlabel("tokens", color=INK, labelpad=18)
+        panel.set_xlabel("tokens", color=INK)
+        panel.tick_params(axis="y", length=0, labelleft=panel is made[0])
+    made[0].set_yticks(range(len(table)), brief)
+    made[0].set_ylim(max(len(table), _IN_A_ROW) - 0.5, -0.5)
     said = "; ".join(
-        f"{labelled[name]} " + ", ".join(f"{row[kind]:,.0f} {_KINDS[kind]}" for kind in kinds)
-        for name, row in zip(map(str, table.index), table.to_dict("records"), strict=True)
+        f"{label} " + ", ".join(f"{_KINDS[kind]} {row[kind]:,.0f}" for kind in kinds)
+        for label, row in zip(labels, table.to_dict("records"), strict=True)
     )
     return f"{title}: {said}."
 
 
 def _token_table(known: pd.DataFrame) -> pd.DataFrame:
+    """Sum up by model, most tokens first; those beyond the last row together in one."""
+    import pandas as pd
+
     counts = known[
         ["input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens"]
     ].fillna(0)
@@ -135,10 +184,14 @@ def _token_table(known: pd.DataFrame) -> pd.DataFrame:
     made["input"] = made["input_tokens"] - made["cache_read_tokens"]
     made["answer"] = made["output_tokens"] - made["reasoning_tokens"]
     made["all"] = made["input_tokens"] + made["output_tokens"]
-    return made.sort_values("all", ascending=False).head(10)
+    made = made.sort_values("all", ascending=False)
+    if len(made) > MOST_ROWS:
+        rest = made.iloc[MOST_ROWS - 1 :].sum().rename(f"{len(made) - MOST_ROWS + 1} others")
+        made = pd.concat([made.iloc[: MOST_ROWS - 1], rest.to_frame().T])
+    return made
 
 
-def _bars(panel: Axes, counts: pd.Series[int], hues: list[str], *, first: bool) -> None:
+def _bars(panel: Axes, counts: pd.Series[int], hues: list[str]) -> None:
     places = range(len(counts))
     panel.barh(places, counts, height=0.6, color=hues)
     dress(panel, grid="x")
@@ -146,7 +199,6 @@ def _bars(panel: Axes, counts: pd.Series[int], hues: list[str], *, first: bool) 
     panel.set_xlim(0, most * 1.45)
     panel.set_xticks([0, most])
     panel.xaxis.set_major_formatter(lambda value, _: _brief(value))
-    panel.tick_params(axis="y", length=0, labelleft=first)
     for place, count in zip(places, counts, strict=True):
         text(panel, count + most * 0.04, place, _brief(count), fontsize=9)
 
@@ -186,19 +238,28 @@ def complexity(books: Books, ax: Axes) -> str:
     dress(ax, "complexity, 0 to 1", "requests")
     ax.hist(scores, bins=_BINS, range=(0, 1), color=COLOURS[0], rwidth=0.92)
     ax.set_xlim(0, 1)
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     cuts = sorted({float(cut) for _, saw in judged for cut in _CUT.findall(saw)})
     for cut in cuts:
-        ax.axvline(cut, color=COLOURS[3], linewidth=1.8, linestyle="--")
+        ax.axvline(cut, color=COLOURS[1], linewidth=1.8, linestyle="--")
     shares = _between(scores, cuts)
     edges = [0.0, *cuts, 1.0]
-    top = ax.get_ylim()[1] * 1.12
+    top = ax.get_ylim()[1] * 1.2
     ax.set_ylim(0, top)
     for low, high, count in zip(edges, edges[1:], shares, strict=False):
-        text(ax, (low + high) / 2, top * 0.97, f"{count:,}", ha="center", fontweight="bold")
+        middle = (low + high) / 2
+        text(ax, middle, top * 0.97, f"{count:,}", ha="center", fontweight="bold")
+        text(ax, middle, top * 0.91, _region(low, high), ha="center", fontsize=9)
     said = ", ".join(f"{cut:g}" for cut in cuts)
     counts = " / ".join(f"{count:,}" for count in shares)
     return f"{title}: {counts} requests between the cuts at {said or 'none'}; {unclear:,} unclear."
+
+
+def _region(low: float, high: float) -> str:
+    """Say which scores are meant."""
+    if low == 0.0:
+        return "all" if high == 1.0 else f"below {high:g}"
+    return f"from {low:g}" if high == 1.0 else f"{low:g} to {high:g}"
 
 
 def _clauses(requests: pd.DataFrame) -> Iterator[tuple[float | None, str]]:
