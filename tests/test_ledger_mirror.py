@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -31,7 +33,7 @@ def opened(file: Path, *, many: int = 3, behind: int = 1, read_only: bool = Fals
     ledger = Ledger(file, read_only=read_only)
     ledger.last(1)
     mirror = Mirror(file, many=many, behind=behind, read_only=read_only)
-    ledger._database._mirror = mirror
+    ledger._database.use_mirror(mirror)
     return ledger
 
 
@@ -98,10 +100,16 @@ def mirrored(file: Path) -> Iterator[Ledger]:
     ledger = opened(file)
     for number in range(1, 8):
         ledger.record(answer(number, second=number % 3, session="ab"[number % 2]))
-    ledger.requests_frame()
+    settle(ledger)
     assert segments(file)
     yield ledger
     ledger.close()
+
+
+def settle(ledger: Ledger) -> None:
+    """Have the copy extended now, which happens beside everything else."""
+    ledger.requests_frame()
+    ledger._database.keeper.settle()
 
 
 def segments(file: Path) -> list[str]:
@@ -113,7 +121,9 @@ STEP = st.one_of(
     st.tuples(st.just("record"), st.integers(0, 4), st.sampled_from("ab"), st.booleans()),
     st.tuples(st.just("begin"), st.integers(0, 4), st.sampled_from("ab"), st.booleans()),
     st.tuples(
-        st.sampled_from(["end", "read", "reopen", "vacuum", "change", "delete", "end by hand"])
+        st.sampled_from(
+            ["end", "read", "settle", "reopen", "vacuum", "change", "delete", "end by hand"]
+        )
     ),
 )
 
@@ -145,6 +155,8 @@ def test_what_is_read_is_what_the_database_says(steps: list[tuple[object, ...]])
                 by_hand(file, BY_HAND[what])
             elif what == "read":
                 check(file, ledger)
+            elif what == "settle":
+                settle(ledger)
         ledger.close()
 
 
@@ -192,8 +204,7 @@ def test_what_is_left_of_a_request_under_way_is_shown(
 ) -> None:
     under_way(mirrored, answer(20))
     mirrored.record(answer(21))
-    mirrored.requests_frame()
-    mirrored.flush()
+    settle(mirrored)
     by_hand(file, statement)
     for number in (22, 23):
         mirrored.record(answer(number))
@@ -207,10 +218,11 @@ def test_text_that_somebody_deletes_from_the_database_leaves_the_copy(
     mirrored.flush()
     by_hand(file, "UPDATE request SET prompt = NULL")
     assert mirrored.requests_frame()["prompt"].isna().all()
+    settle(mirrored)
     assert not set(before) & set(segments(file))
     mirrored.record(answer(30))
     mirrored.record(answer(31))
-    mirrored.requests_frame()
+    settle(mirrored)
     names = {path.stem for path in Path(f"{file}-mirror").glob("*.arrow")}
     assert not names & set(before)
 
@@ -254,6 +266,7 @@ def test_who_may_only_read_uses_the_copy_and_writes_none(file: Path, mirrored: L
     writer.close()
     reader = opened(file, read_only=True)
     assert len(reader.requests_frame()) == 12
+    settle(reader)
     assert segments(file) == before
     reader.close()
 
@@ -277,9 +290,11 @@ def test_a_copy_that_somebody_else_extends_at_the_moment_is_used_as_it_is(
     before = segments(file)
     for number in range(40, 45):
         mirrored.record(answer(number))
+    settle(mirrored)
     check(file, mirrored)
     assert segments(file) == before
     lock.unlink()
+    settle(mirrored)
     check(file, mirrored)
     assert segments(file) != before
 
@@ -298,3 +313,44 @@ def test_without_pyarrow_the_database_is_read(
 ) -> None:
     monkeypatch.setattr(columns, "find_spec", lambda name: None)
     check(file, mirrored)
+
+
+def test_nobody_who_writes_or_reads_waits_for_the_copy(file: Path) -> None:
+    ledger = opened(file)
+    held, let_go = Event(), Event()
+
+    def extend(wanted: object) -> None:
+        held.set()
+        let_go.wait(30)
+
+    ledger._database.keeper._mirror = SimpleNamespace(keep_up=extend)
+    for number in range(1, 9):
+        ledger.record(answer(number))
+    assert len(ledger.requests_frame()) == ledger.totals().requests.n == 8
+    assert held.wait(30)
+    ledger.record(answer(9))
+    check(file, ledger)
+    let_go.set()
+    ledger.close()
+
+
+def test_what_was_copied_when_it_was_broken_off_stays(file: Path) -> None:
+    ledger = opened(file, many=NEVER)
+    for number in range(1, 9):
+        ledger.record(answer(number))
+    ledger.close()
+    asked = iter([True, False])
+    Mirror(file, many=3, behind=1).keep_up(lambda: next(asked, False))
+    assert [name.partition("-")[0] for name in segments(file)] == ["request"]
+    again = opened(file)
+    check(file, again)
+    again.close()
+
+
+def test_a_locked_database_leaves_its_copy_alone(file: Path, mirrored: Ledger) -> None:
+    before = segments(file)
+    mirrored.close()
+    file.rename(file.with_suffix(".away"))
+    assert Mirror(file).totals() is None
+    assert segments(file) == before
+    file.with_suffix(".away").rename(file)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from multimodel_magic.ledger import Ledger
+from multimodel_magic.ledger.address import file_of
 
 WRITER = """
 import sys
@@ -23,11 +24,44 @@ def answered(prompt="Why?"):
 """
 
 
+@pytest.mark.parametrize(
+    ("address", "file"),
+    [
+        ("a/ledger.db", "a/ledger.db"),
+        ("sqlite:///a/ledger.db?timeout=5", "a/ledger.db"),
+        ("sqlite+pysqlite:////a/ledger.db", "/a/ledger.db"),
+        (":memory:", None),
+        ("sqlite://", None),
+        ("sqlite:///file:ledger.db?mode=ro&uri=true", None),
+        ("postgresql://me@host/books", None),
+    ],
+)
+def test_an_address_names_a_file_or_none(address: str, file: str | None) -> None:
+    assert file_of(address) == file
+
+
 def test_constructing_and_recording_import_neither_sqlalchemy_nor_pandas() -> None:
     _python("""
         Ledger()
         assert not {"sqlalchemy", "pandas", "sqlite3"} & set(sys.modules)
     """)
+
+
+@pytest.mark.slow
+def test_the_first_summary_of_a_kernel_imports_neither_sqlalchemy_nor_pandas(
+    tmp_path: Path,
+) -> None:
+    file = str(tmp_path / "ledger.db")
+    _python("ledger = Ledger(sys.argv[1]); ledger.record(answered()); ledger.flush()", file)
+    printed = _python(
+        """
+        from multimodel_magic.metrics import summed
+        print(summed(Ledger(sys.argv[1]).totals()).attempts)
+        assert not {"sqlalchemy", "pandas", "numpy", "pyarrow"} & set(sys.modules)
+        """,
+        file,
+    )
+    assert printed == "2"
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from statistics import quantiles
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,8 @@ from scipy.stats import binomtest
 from multimodel_magic.errors import AllModelsFailed, Cancelled
 from multimodel_magic.ledger.frames import frame
 from multimodel_magic.ledger.rows import AttemptRow, RequestRow, recorded
-from multimodel_magic.metrics import overall, per_model, wilson
+from multimodel_magic.metrics import counting, of_models, overall, per_model, summed, wilson
+from multimodel_magic.metrics.tally import Tally, Totals, quantile_of, totals_of
 from multimodel_magic.types import Attempt, Request, Response, Usage
 
 COSTS = st.none() | st.decimals(min_value=0, max_value=9, places=12)
@@ -200,3 +202,36 @@ def test_models_agree_with_pandas_own_grouping(tried: list[list[Attempt]]) -> No
     answered = models[models["answered"] > 0]
     assert dict(answered["answered"]) == dict(answers.size())
     assert dict(answered["latency_p95_s"]) == pytest.approx(dict(answers.quantile(0.95)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.lists(ATTEMPTS, max_size=3), max_size=12), st.booleans())
+def test_rows_counted_one_by_one_give_what_their_frames_give(
+    tried: list[list[Attempt]],
+    cached: bool,  # noqa: FBT001
+) -> None:
+    responses = [response(*some, cached=cached and i % 2 == 0) for i, some in enumerate(tried)]
+    rows = [recorded(one) for one in responses]
+    counted = totals_of(
+        [row.request._asdict() for row in rows],
+        [attempt._asdict() for row in rows for attempt in row.attempts],
+    )
+    assert summed(counted) == overall(*frames(responses))
+    assert of_models(counted.models).equals(per_model(frames(responses)[1]))
+
+
+PARTS = st.lists(st.lists(st.integers(0, 9).map(float) | SECONDS, max_size=300), max_size=5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(PARTS, st.sampled_from([0.5, 0.95, 0.99]))
+def test_a_percentile_of_parts_is_numpys_of_all(parts: list[list[float]], at: float) -> None:
+    found = quantile_of(tuple(sorted(part) for part in parts), at)
+    every = [value for part in parts for value in part]
+    assert found == np.quantile(every, at) if every else math.isnan(found)
+
+
+def test_tallies_of_parts_add_up_to_that_of_the_whole() -> None:
+    parts = [counting.tally(frames(some)[0]) for some in (DAY[:2], DAY[2:3], DAY[3:])]
+    whole = sum(parts, Tally())
+    assert summed(Totals(whole, {})).latency_p95_s == overall(frames(DAY)[0]).latency_p95_s

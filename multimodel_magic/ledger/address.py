@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
+from urllib.parse import quote
 
-__all__ = ["default_address", "without_password"]
+__all__ = ["default_address", "file_of", "read_only_uri", "without_password"]
 
 _log = logging.getLogger("multimodel_magic.ledger")
 
@@ -31,3 +33,24 @@ def without_password(address: str) -> str:
         return address
     where = rest.partition("?")[0]
     return f"{scheme}://{'***@' * ('@' in where)}{where.rpartition('@')[2]}"
+
+
+def file_of(address: str) -> str | None:
+    """Return the SQLite file that an address names; None where it names anything else."""
+    if address == ":memory:":
+        return None
+    scheme, found, rest = address.partition("://")
+    if not found:
+        return str(Path(address).expanduser())
+    name = rest.partition("?")[0].removeprefix("/")
+    if scheme.partition("+")[0] != "sqlite" or name.startswith(("file:", ":memory:")):
+        return None
+    return name or None
+
+
+def read_only_uri(file: str) -> str:
+    """Return by what `sqlite3` opens a file to read it only."""
+    uri = f"file:{quote(file)}?mode=ro"
+    if not os.access(Path(file).parent, os.W_OK) and not Path(f"{file}-wal").exists():
+        uri += "&immutable=1"  # SQLite opens no WAL file where it cannot make its -shm.
+    return uri

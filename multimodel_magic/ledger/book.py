@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from multimodel_magic.ledger.database import Database
-    from multimodel_magic.ledger.mirror import Mirror
     from multimodel_magic.metrics.tally import Totals
 
 __all__ = ["Ledger"]
@@ -206,7 +205,7 @@ class Ledger:
     def _close(self) -> None:
         if self._database is not None:
             with self._surviving("close"):
-                self._database.close()
+                self._database.close(for_good=True)
 
     def _leave(self) -> None:
         if self._database is not None:
@@ -336,12 +335,8 @@ class Ledger:
     ) -> pd.DataFrame:
         from multimodel_magic.ledger import queries, reading
 
-        start, among = _start_of(since), self._mirror
-
-        def query(connection: Connection) -> reading.Found:
-            return reading.found(connection, among(), row, session=session, start=start)
-
-        found, kept = self._ask(query)
+        start = _start_of(since)
+        found, kept = self._look(partial(reading.found, row=row, session=session, start=start))
         ours = [k for k in kept if queries.is_within(k, session=session, start=start)]
         return reading.framed(row, () if found is None else found, ours)
 
@@ -352,24 +347,24 @@ class Ledger:
         """
         from multimodel_magic.ledger import reading
         from multimodel_magic.ledger.segments import sum_of
+        from multimodel_magic.metrics.tally import totals_of
 
-        found, kept = self._ask(lambda connection: reading.totals(connection, self._mirror()))
-        if found is not None and not kept:
-            return found
-        ours = (reading.framed(row, (), kept) for row in (RequestRow, AttemptRow))
-        return sum_of([*([found] if found else []), reading.totals_of(*ours)])
-
-    def _mirror(self) -> Mirror | None:
-        return self._opened().mirror
+        found, kept = self._look(reading.totals)
+        requests = [k.request._asdict() for k in kept]
+        ours = totals_of(requests, [a._asdict() for k in kept for a in k.attempts])
+        return sum_of([ours] if found is None else [found, ours])
 
     def _ask(self, query: Callable[[Connection], T]) -> tuple[T | None, list[Recorded]]:
         """Return what the database says (None where it cannot) and what is not written yet."""
+        return self._look(lambda database: database.read(query))
+
+    def _look(self, ask: Callable[[Database], T]) -> tuple[T | None, list[Recorded]]:
         answers: list[T] = []
         kept: list[Recorded] = []
 
         def look() -> None:
             with self._surviving("read"):
-                answers.append(self._opened().read(query))
+                answers.append(ask(self._opened()))
             kept.extend(self._kept)
 
         self._do(look)

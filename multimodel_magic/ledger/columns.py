@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
+from operator import ge, itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from multimodel_magic.ledger.rows import AttemptRow, RequestRow, Row, kinds
@@ -40,14 +41,19 @@ def schema(row: type[Row]) -> pa.Schema:
 
 
 def table(row: type[Row], rows: Iterable[tuple[Any, ...]]) -> pa.Table:
-    """Make a table of rows as the database gives them, and put them in order."""
+    """Make a table of rows as the database gives them, and put them in order.
+
+    What stands in a row after its columns is left out.
+    """
     import pyarrow as pa
 
     at, second = row._fields.index("started_at"), row._fields.index(_SECOND_KEY[row])
-    ordered = sorted(rows, key=lambda one: (one[at], one[second]))
-    columns = list(zip(*ordered, strict=True)) or [()] * len(row._fields)
+    columns = list(zip(*rows, strict=True)) or [()] * len(row._fields)
+    if any(map(ge, columns[at], columns[at][1:])):  # not each later than the one before
+        ordered = sorted(zip(*columns, strict=True), key=itemgetter(at, second))
+        columns = list(zip(*ordered, strict=True))
     made = schema(row)
-    arrays = [_array(values, field.type) for values, field in zip(columns, made, strict=True)]
+    arrays = [_array(values, field.type) for values, field in zip(columns, made, strict=False)]
     return pa.Table.from_arrays(arrays, schema=made)
 
 

@@ -11,10 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
 
+from multimodel_magic.ledger.address import file_of, read_only_uri
 from multimodel_magic.ledger.faults import faults, row_faults
+from multimodel_magic.ledger.keeper import Keeper
 from multimodel_magic.ledger.migrations import MIGRATIONS, VERSION, Step
+from multimodel_magic.ledger.mirror import BUSY_S, Mirror
 from multimodel_magic.ledger.rows import (
     AttemptRow,
     KeptRow,
@@ -29,16 +31,9 @@ from multimodel_magic.ledger.rows import (
 if TYPE_CHECKING:
     from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, MetaData, Table
 
-    from multimodel_magic.ledger.mirror import Mirror
-
 __all__ = ["BUSY_S", "VERSION", "Database", "Tables", "columns", "tables", "upgrade"]
 
 T = TypeVar("T")
-
-BUSY_S = 30.0
-"""How long a writer waits for another process's transaction, in seconds.
-
-An SQLite URL may say otherwise: `sqlite:///ledger.db?timeout=5`."""
 
 _LOCK = int.from_bytes(b"mmledger") >> 1
 """The number by which those who make or upgrade the tables know each other."""
@@ -130,8 +125,9 @@ class Database:
         self._connection: Connection | None = None
         self._file: str | None = None
         self._in_memory = False
-        self._mirror: Mirror | None = None
-        self._since_mirrored = 0
+        self._since_mirrored: int | None = None
+        file = file_of(address)
+        self.use_mirror(None if file is None else Mirror(file, read_only=read_only))
         self._insert_request = ""
         self._insert_attempt = ""
 
@@ -153,25 +149,23 @@ class Database:
             self._transact(connection, job)
         except row_faults():
             return [row for row in batch if not self._write_alone(connection, row)]
-        self._keep_mirror(connection, len(batch))
+        self._keep_mirror(len(batch))
         return []
 
-    @property
-    def mirror(self) -> Mirror | None:
-        """The copy in columns beside an SQLite file; None elsewhere."""
-        file = _file(_url(self._address, read_only=False))
-        if self._mirror is None and file is not None:
-            from multimodel_magic.ledger.mirror import Mirror
+    def use_mirror(self, mirror: Mirror | None) -> None:
+        """Take `mirror` for the copy in columns; only beside an SQLite file is there one."""
+        self.mirror = mirror
+        self.keeper = None if mirror is None else Keeper(mirror.of_another_thread())
 
-            self._mirror = Mirror(file, read_only=self._read_only)
-        return self._mirror
-
-    def _keep_mirror(self, connection: Connection, rows: int) -> None:
-        self._since_mirrored += rows
-        mirror = self.mirror
-        if mirror is not None and self._since_mirrored >= mirror.behind:
+    def _keep_mirror(self, rows: int) -> None:
+        if self.mirror is None or self.keeper is None:
+            return
+        # The first time in any case: who wrote before may have written few.
+        since = self.mirror.behind if self._since_mirrored is None else self._since_mirrored
+        self._since_mirrored = since + rows
+        if self._since_mirrored > self.mirror.behind:
             self._since_mirrored = 0
-            mirror.keep_up(connection)
+            self.keeper.look()
 
     def change(self, job: Callable[[Connection], object]) -> None:
         """Let `job` write through the connection, in one transaction."""
@@ -186,8 +180,13 @@ class Database:
         finally:
             connection.rollback()
 
-    def close(self) -> None:
-        """Give the connection back; the next use opens a new one."""
+    def close(self, *, for_good: bool = False) -> None:
+        """Give the connection back; the next use opens a new one.
+
+        `for_good` ends what goes on beside, too.
+        """
+        if for_good and self.keeper is not None:
+            self.keeper.stop()
         engine, self._engine = self._engine, None
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -342,10 +341,9 @@ def _url(address: str, *, read_only: bool) -> URL:
     file = _file(url)
     if file is None or not read_only:
         return url
-    query = {"mode": "ro", "uri": "true"}
-    if not os.access(Path(file).parent, os.W_OK) and not Path(f"{file}-wal").exists():
-        query["immutable"] = "1"  # SQLite opens no WAL file where it cannot make its -shm.
-    return url.set(database=f"file:{quote(file)}", query=query)
+    name, _, query = read_only_uri(file).partition("?")
+    said = dict(one.split("=") for one in query.split("&"))
+    return url.set(database=name, query={**said, "uri": "true"})
 
 
 def _file(url: URL) -> str | None:

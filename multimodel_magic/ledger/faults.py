@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["faults", "in_one_line", "row_faults"]
+__all__ = ["faults", "file_faults", "in_one_line", "row_faults"]
 
 _OF_DRIVERS = (
     OSError,
@@ -22,6 +22,13 @@ def faults() -> tuple[type[Exception], ...]:
     from sqlalchemy.exc import SQLAlchemyError
 
     return (SQLAlchemyError, *_OF_DRIVERS)
+
+
+def file_faults() -> tuple[type[Exception], ...]:
+    """Return the errors of `sqlite3` and of reading files; imports no SQLAlchemy."""
+    import sqlite3
+
+    return (sqlite3.Error, *_OF_DRIVERS)
 
 
 def row_faults() -> tuple[type[Exception], ...]:

@@ -2,32 +2,45 @@
 
 The database remains the truth; the folder `NAME-mirror` may be deleted at any time. It holds the
 requests that have ended, and their attempts, in immutable segments (see `segments`) and a list of
-them. What was written since, and what is under way, is read from the database and put beside it.
+them (see `manifest`). What was written since, and what is under way, is read from the database
+and put beside it.
 
 A row that was mirrored does not change: requests are only appended, and those written as
 `unfinished`, which are replaced later, are left out. Should somebody change or delete rows all
 the same, triggers count it, and the copy is made anew. So it is after VACUUM (which may number
 the rows anew), for another version's copy, and for a damaged one.
+
+Nobody who reads waits for the copy: a `Keeper` extends it in a thread of its own.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
-from itertools import islice
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from secrets import randbits, token_hex
+from secrets import randbits
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from multimodel_magic.ledger import columns
-from multimodel_magic.ledger.faults import faults, in_one_line
-from multimodel_magic.ledger.rows import AttemptRow, RequestRow, Row, kinds
+from multimodel_magic.ledger.address import read_only_uri
+from multimodel_magic.ledger.faults import file_faults, in_one_line
+from multimodel_magic.ledger.manifest import (
+    Listing,
+    Manifest,
+    epoch,
+    is_current,
+    kind,
+    marks,
+    named,
+    parts,
+    rest,
+    snapshot,
+)
+from multimodel_magic.ledger.rows import AttemptRow, RequestRow, Row
 from multimodel_magic.ledger.segments import (
     COUNTED,
     LARGEST_BYTES,
@@ -36,32 +49,39 @@ from multimodel_magic.ledger.segments import (
     Segment,
     Segments,
     sum_of,
-    totals_of,
 )
-from multimodel_magic.metrics.tally import NOTHING, Totals
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-    from sqlalchemy import Connection
+    from sqlite3 import Connection
 
-__all__ = ["BEHIND", "MANY", "Mirror"]
+    import pyarrow as pa
+
+    from multimodel_magic.metrics.tally import Totals
+
+__all__ = ["BEHIND", "BUSY_S", "MANY", "Mirror"]
 
 _log = logging.getLogger("multimodel_magic.ledger")
 
 T = TypeVar("T")
 
+BUSY_S = 30.0
+"""How long a writer waits for another process's transaction, in seconds.
+
+An SQLite URL may say otherwise: `sqlite:///ledger.db?timeout=5`."""
+
 MANY = 20_000
 """From so many rows on, a frame is read from the mirror; fewer are read from the database."""
 
-BEHIND = 5_000
-"""So many requests beside the mirror are read from the database; then it is extended."""
+BEHIND = 1_000
+"""So many requests beside the mirror are read from the database; then it is extended.
 
-_VERSION = 1
+To count them takes a fifth of the time that the first summary may take."""
+
+FAR_BEHIND = 50_000
+"""With so many requests beside the mirror, a session's are read from the database instead."""
+
 _AT_ONCE = 5_000
 """Rows that are read and sorted at a time."""
-
-_MOST_AT_ONCE = 500
-"""Ids in one statement: databases bound how many parameters it may have."""
 
 _ABANDONED_S = 120.0
 """So long after its last sign of life a lock belongs to a process that died."""
@@ -77,31 +97,6 @@ _TRIGGERS = tuple(
     }.items()
     for what in ("UPDATE", "DELETE")
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Manifest:
-    """What the mirror consists of."""
-
-    epoch: int
-    """`meta.rewritten` of the database when the mirror was begun."""
-    kind: str
-    """The digest of what else must be the same: version and columns."""
-    request: tuple[Segment, ...] = ()
-    attempt: tuple[Segment, ...] = ()
-    unfinished: tuple[str, ...] = ()
-    """The requests that were left out; their rows, if they are still there, are to be read."""
-
-    def of(self, row: type[Row]) -> tuple[Segment, ...]:
-        return self.request if row is RequestRow else self.attempt
-
-    def last(self, row: type[Row]) -> int:
-        """Return the greatest rowid that is covered."""
-        return self.of(row)[-1].last if self.of(row) else 0
-
-    @property
-    def names(self) -> set[str]:
-        return {segment.name for segment in (*self.request, *self.attempt)}
 
 
 class Mirror:
@@ -129,155 +124,141 @@ class Mirror:
     ) -> None:
         self.many, self.behind = many, behind
         self.folder = Path(f"{file}-mirror")
-        self._list = self.folder / "segments.json"
+        self._file = str(file)
+        self._listing = Listing(self.folder)
         self._segments = Segments(self.folder)
         self._read_only = read_only
-        self._stamp: tuple[int, int, int] | None = None
-        self._known: _Manifest | None = None
+
+    def of_another_thread(self) -> Mirror:
+        """Return one of the same file, for another thread."""
+        return Mirror(self._file, read_only=self._read_only, many=self.many, behind=self.behind)
 
     # --- reading
 
-    def table(
-        self, connection: Connection, row: type[Row], *, session: str | None, start: str | None
-    ) -> pa.Table | None:
-        """Return what `queries.rows` would, as a table; None where there is no mirror."""
+    def table(self, row: type[Row], *, session: str | None, start: str | None) -> pa.Table | None:
+        """Return what `queries.rows` would, as a table; None where that is not the quicker way."""
+        whole = session is None and start is None
 
-        def read(manifest: _Manifest) -> pa.Table:
+        def read(raw: Connection, manifest: Manifest) -> pa.Table | None:
             asked = None
-            if row is AttemptRow and (session, start) != (None, None):
-                asked = self._whole(connection, manifest, RequestRow)
+            if not whole and _beside(raw, manifest) > FAR_BEHIND:
+                return None
+            if row is AttemptRow and not whole:
+                asked = self._whole(raw, manifest, RequestRow)
                 asked = columns.within(asked, session=session, start=start)
-            found = self._whole(connection, manifest, row)
+            found = self._whole(raw, manifest, row)
             return columns.within(found, session=session, start=start, requests=asked)
 
-        return self._reading(connection, read)
+        return self._reading(read) if columns.available() else None
 
-    def totals(self, connection: Connection) -> Totals | None:
-        """Return the totals of all rows; None where there is no mirror."""
+    def totals(self) -> Totals | None:
+        """Return the totals of all rows; None where there is no reading them.
 
-        def read(manifest: _Manifest) -> Totals:
+        Imports nothing for it where there are few rows beside the mirror.
+        """
+
+        def read(raw: Connection, manifest: Manifest) -> Totals:
+            from multimodel_magic.ledger.reading import counted
+
+            beside = counted(*(rest(raw, manifest, row, COUNTED[row]) for row in TABLES))
             mirrored = (*manifest.request, *manifest.attempt)
-            return sum_of([*map(self._segments.totals, mirrored), _rest(connection, manifest)])
+            return sum_of([*map(self._segments.totals, mirrored), beside])
 
-        return self._reading(connection, read)
+        return self._reading(read)
 
-    def _reading(self, connection: Connection, read: Callable[[_Manifest], T]) -> T | None:
-        if not columns.available():
-            return None
-        self.keep_up(connection)
-        for _ in range(2):  # another kernel may have merged segments meanwhile
-            with _snapshot(connection):
-                try:
-                    manifest = self._valid(connection)
-                    return None if manifest is None else read(manifest)
-                except FileNotFoundError:
-                    self._stamp = None
-                except faults() as error:
-                    self._discard(error)
-                    return None
+    def _reading(self, read: Callable[[Connection, Manifest], T]) -> T | None:
+        try:
+            with closing(_opened(read_only_uri(self._file))) as raw:
+                with suppress(FileNotFoundError):
+                    return self._read(raw, read)
+                self._listing.forget()  # another kernel has merged segments meanwhile
+                return self._read(raw, read)
+        except file_faults() as error:
+            self._discard(error)
         return None
 
-    def _whole(self, connection: Connection, manifest: _Manifest, row: type[Row]) -> pa.Table:
-        parts = [self._segments.table(segment) for segment in manifest.of(row)]
-        rest = columns.table(row, _rest_rows(connection, manifest, row, row._fields))
-        return columns.in_order(row, [*parts, rest])
+    def _read(self, raw: Connection, read: Callable[[Connection, Manifest], T]) -> T | None:
+        with snapshot(raw):
+            return read(raw, self._there(raw)) if is_current(raw) else None
 
-    # --- what there is
-
-    def _valid(self, connection: Connection) -> _Manifest | None:
-        """Return the list of segments where it is this database's, as it is now."""
-        manifest = self._manifest()
-        if manifest is None or manifest.kind != _kind() or manifest.epoch != _epoch(connection):
-            return None
-        raw = _raw(connection)
-        for row, table in TABLES.items():
-            for segment in manifest.of(row):
-                at = f"SELECT request_id FROM {table} WHERE rowid = ?"  # noqa: S608 - our names
-                if raw.execute(at, (segment.last,)).fetchone() != (segment.anchor,):
-                    return None  # VACUUM has numbered the rows anew
+    def _there(self, raw: Connection) -> Manifest:
+        """Return what is mirrored; nothing, where the mirror is not this database's."""
+        manifest = self._listing.valid(raw) or Manifest(0, "")
+        self._segments.forget(manifest.names)
         return manifest
 
-    def _manifest(self) -> _Manifest | None:
-        try:
-            found = self._list.stat()
-        except OSError:
-            return None
-        stamp = found.st_mtime_ns, found.st_size, found.st_ino
-        if stamp != self._stamp:
-            try:
-                said = json.loads(self._list.read_text(encoding="utf-8"))
-                parts = {t: tuple(Segment(**one) for one in said[t]) for t in TABLES.values()}
-                unfinished = tuple(said["unfinished"])
-                self._known = _Manifest(said["epoch"], said["kind"], **parts, unfinished=unfinished)
-            except (OSError, ValueError, TypeError, KeyError):
-                self._known = None
-            self._stamp = stamp
-            self._segments.forget(set() if self._known is None else self._known.names)
-        return self._known
+    def _whole(self, raw: Connection, manifest: Manifest, row: type[Row]) -> pa.Table:
+        mirrored = [self._segments.table(segment) for segment in manifest.of(row)]
+        beside = columns.table(row, rest(raw, manifest, row, row._fields))
+        return columns.in_order(row, [*mirrored, beside])
 
     def _discard(self, error: Exception) -> None:
-        """Leave a damaged mirror; it is made anew when it is next looked for."""
+        from sqlite3 import Error
+
         _log.debug("the mirror %s is left: %s", self.folder, in_one_line(error))
-        self._stamp = None
-        if not self._read_only:
-            with suppress(OSError):
-                self._list.unlink()
+        # A database that is locked, gone or damaged says nothing of its copy.
+        if not self._read_only and not isinstance(error, Error):
+            self._listing.discard()
 
     # --- keeping up
 
-    def keep_up(self, connection: Connection) -> None:
-        """Take in what was written since, where it is much; never fails."""
-        if self._read_only or not columns.available():
+    def keep_up(self, wanted: Callable[[], bool] = lambda: True) -> None:
+        """Take in what was written since, where it is much, as long as it is wanted.
+
+        Never fails.
+        """
+        if self._read_only or not columns.available() or not Path(self._file).exists():
             return
         try:
-            if self._is_behind(connection):
-                with self._locked() as ours:
-                    if ours:
-                        self._extend(connection)
-        except faults() as error:
+            with closing(_opened(self._file)) as raw:
+                if self._is_behind(raw):
+                    with self._locked() as ours:
+                        if ours:
+                            self._extend(raw, wanted)
+        except file_faults() as error:
             self._discard(error)
 
-    def _is_behind(self, connection: Connection) -> bool:
-        with _snapshot(connection):
-            (last,) = _raw(connection).execute("SELECT max(rowid) FROM request").fetchone()
-            if last is None or last < self.many:
+    def _is_behind(self, raw: Connection) -> bool:
+        with snapshot(raw):
+            if not is_current(raw):
                 return False
-            manifest = self._valid(connection)
-            return manifest is None or last - manifest.last(RequestRow) > self.behind
+            many = _beside(raw, Manifest(0, "")) >= self.many
+            return many and _beside(raw, self._there(raw)) > self.behind
 
-    def _extend(self, connection: Connection) -> None:
-        epoch = _begin_counting(connection)
-        with _snapshot(connection):
-            before = self._valid(connection) or _Manifest(epoch, _kind())
-            after = self._extended(connection, before)
-        beside = self.folder / f"{token_hex(8)}.part"
-        beside.write_text(json.dumps(asdict(after)), encoding="utf-8")
-        beside.replace(self._list)
+    def is_far_behind(self) -> bool:
+        """Whether so much is not mirrored that to read it takes as long as to mirror it."""
+        said = self._reading(lambda raw, there: _beside(raw, there) > FAR_BEHIND)
+        return bool(said) and not self._read_only
+
+    def _extend(self, raw: Connection, wanted: Callable[[], bool]) -> None:
+        now = _begin_counting(raw)
+        with snapshot(raw):
+            before = after = self._listing.valid(raw) or Manifest(now, kind())
+            under_way = _under_way(raw, before)
+            after = replace(before, unfinished=tuple(sorted(under_way)))
+            for row in TABLES:
+                for part, last, anchor in _new(raw, row, before.last(row), under_way, wanted):
+                    added = self._added(after.of(row), row, part, last, anchor)
+                    after = after.having(row, added)
+                    self._listing.publish(after)
         # Who has just read the list before this one still finds its files.
         self._segments.sweep(before.names | after.names)
 
-    def _extended(self, connection: Connection, before: _Manifest) -> _Manifest:
-        under_way = _under_way(connection, before)
-        return replace(
-            before,
-            request=self._added(connection, before, RequestRow, under_way),
-            attempt=self._added(connection, before, AttemptRow, under_way),
-            unfinished=tuple(sorted(under_way)),
-        )
-
     def _added(
-        self, connection: Connection, before: _Manifest, row: type[Row], under_way: set[str]
+        self,
+        segments: tuple[Segment, ...],
+        row: type[Row],
+        part: list[pa.Table],
+        last: int,
+        anchor: str,
     ) -> tuple[Segment, ...]:
-        segments = list(before.of(row))
-        for parts, last, anchor in _new(connection, row, before.last(row), under_way):
-            rows = sum(part.num_rows for part in parts)
-            while segments and segments[-1].may_take(rows):
-                earlier = segments.pop()
-                parts.insert(0, self._segments.table(earlier))
-                rows += earlier.rows
-            segments.append(self._segments.write(row, parts, last=last, anchor=anchor))
-            os.utime(self.folder / "lock")
-        return tuple(segments)
+        kept, rows = list(segments), sum(one.num_rows for one in part)
+        while kept and kept[-1].may_take(rows):
+            earlier = kept.pop()
+            part.insert(0, self._segments.table(earlier))
+            rows += earlier.rows
+        os.utime(self.folder / "lock")
+        return (*kept, self._segments.write(row, part, last=last, anchor=anchor))
 
     @contextmanager
     def _locked(self) -> Iterator[bool]:
@@ -301,74 +282,53 @@ class Mirror:
 # --- in the database
 
 
-def _raw(connection: Connection) -> Any:  # noqa: ANN401 - sqlite3's
-    # SQLAlchemy's rows cost more than all else here.
-    return connection.connection.driver_connection
+def _opened(file: str) -> Connection:
+    import sqlite3
+
+    # Not SQLAlchemy's: its rows cost more than all else here, and it takes long to import.
+    return sqlite3.connect(file, timeout=BUSY_S, isolation_level=None, uri=file.startswith("file:"))
 
 
-@contextmanager
-def _snapshot(connection: Connection) -> Iterator[None]:
-    """Read one and the same state of the database."""
-    connection.exec_driver_sql("BEGIN")
-    try:
-        yield
-    finally:
-        connection.rollback()
+def _beside(raw: Connection, manifest: Manifest) -> int:
+    """Return about how many requests are not in the mirror."""
+    (last,) = raw.execute("SELECT max(rowid) FROM request").fetchone()
+    return (last or 0) - manifest.last(RequestRow)
 
 
-def _kind() -> str:
-    said = [_VERSION, [list(kinds(row).items()) for row in TABLES], list(COUNTED.values())]
-    return sha256(repr(said).encode()).hexdigest()
-
-
-def _epoch(connection: Connection) -> int | None:
-    asked = "SELECT value FROM meta WHERE name = 'rewritten'"
-    found = _raw(connection).execute(asked).fetchone()
-    return None if found is None else int(found[0])
-
-
-def _begin_counting(connection: Connection) -> int:
+def _begin_counting(raw: Connection) -> int:
     """Have the database count rows that are changed or deleted; return the count."""
-    found = _epoch(connection)
-    with suppress(TypeError):
-        asked = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger'"
-        if found is not None and _raw(connection).execute(asked).fetchone()[0] >= len(_TRIGGERS):
-            return found
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    found = epoch(raw)
+    asked = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger'"
+    if found is not None and raw.execute(asked).fetchone()[0] >= len(_TRIGGERS):
+        return found
+    raw.execute("BEGIN IMMEDIATE")
     try:
         # At random: a ledger that takes the place of a deleted one is another.
-        now = _epoch(connection)
-        if now is None:
-            start = randbits(48)
-            connection.exec_driver_sql("INSERT INTO meta VALUES ('rewritten', ?)", (str(start),))
-        else:
-            start = now + 1
-            connection.exec_driver_sql(
-                "UPDATE meta SET value = ? WHERE name = 'rewritten'", (str(start),)
-            )
+        now = epoch(raw)
+        start = randbits(48) if now is None else now + 1
+        raw.execute("INSERT OR REPLACE INTO meta VALUES ('rewritten', ?)", (str(start),))
         for trigger in _TRIGGERS:
-            connection.exec_driver_sql(trigger)
-        connection.commit()
+            raw.execute(trigger)
+        raw.execute("COMMIT")
     finally:
-        if connection.in_transaction():
-            connection.rollback()
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
     return start
 
 
-def _under_way(connection: Connection, before: _Manifest) -> set[str]:
+def _under_way(raw: Connection, before: Manifest) -> set[str]:
     """Return the requests that are to be left out: those that have not ended.
 
     One that was left out stays so while any of its rows stands where the mirror has passed: what
     replaces a request takes them away, but somebody may have changed or deleted a part by hand.
     """
-    raw = _raw(connection)
     new = "SELECT request_id FROM request WHERE rowid > ? AND status = 'unfinished'"
     found = {one for (one,) in raw.execute(new, (before.last(RequestRow),))}
-    for known in _parts(before.unfinished):
+    for known in parts(before.unfinished):
         for row, table in TABLES.items():
             passed = (
                 f"SELECT request_id FROM {table} WHERE rowid <= ? "  # noqa: S608 - our names
-                f"AND request_id IN ({_marks(known)})"
+                f"AND request_id IN ({marks(known)})"
             )
             found.update(one for (one,) in raw.execute(passed, (before.last(row), *known)))
     still = "SELECT 1 FROM request WHERE request_id = ? AND status = 'unfinished'"
@@ -377,64 +337,31 @@ def _under_way(connection: Connection, before: _Manifest) -> set[str]:
 
 
 def _new(
-    connection: Connection, row: type[Row], last: int, under_way: set[str]
+    raw: Connection,
+    row: type[Row],
+    last: int,
+    under_way: set[str],
+    wanted: Callable[[], bool],
 ) -> Iterator[tuple[list[pa.Table], int, str]]:
     """Give the rows after `last` of requests that have ended, some tables at a time.
 
     With each the rowid and request_id of its last row: no rowid up to it can be given again, as
     those of deleted rows at the end of a table are.
     """
-    parts: list[pa.Table] = []
+    found_so_far: list[pa.Table] = []
     anchor = ""
-    asked = f"SELECT rowid, {_names(row._fields)} FROM {TABLES[row]} WHERE rowid > ? ORDER BY rowid"  # noqa: S608
-    cursor = _raw(connection).execute(asked, (last,))
-    place = row._fields.index("request_id") + 1
-    while found := cursor.fetchmany(_AT_ONCE):
-        ended = [one for one in found if one[place] not in under_way]
+    asked = f"SELECT {named(row._fields)}, rowid FROM {TABLES[row]} WHERE rowid > ? ORDER BY rowid"  # noqa: S608
+    cursor: Any = raw.execute(asked, (last,))
+    place = row._fields.index("request_id")
+    while wanted() and (found := cursor.fetchmany(_AT_ONCE)):
+        ended = [one for one in found if one[place] not in under_way] if under_way else found
         if not ended:
             continue
-        last, anchor = ended[-1][0], ended[-1][place]
-        parts.append(columns.table(row, (one[1:] for one in ended)))
-        many = sum(part.num_rows for part in parts) >= LARGEST_ROWS
-        if many or sum(part.nbytes for part in parts) >= LARGEST_BYTES:
-            yield parts, last, anchor
-            parts = []
-    if parts:
-        yield parts, last, anchor
-
-
-def _rest(connection: Connection, manifest: _Manifest) -> Totals:
-    """Count the rows that are not in the mirror."""
-    from multimodel_magic.ledger.frames import frame
-
-    rows = {row: _rest_rows(connection, manifest, row, COUNTED[row]) for row in TABLES}
-    if not any(rows.values()):
-        return Totals(NOTHING, {})
-    return totals_of(*(frame(row, found, COUNTED[row]) for row, found in rows.items()))
-
-
-def _rest_rows(
-    connection: Connection, manifest: _Manifest, row: type[Row], names: Sequence[str]
-) -> list[tuple[Any, ...]]:
-    """Return the rows that are not in the mirror."""
-    raw, last = _raw(connection), manifest.last(row)
-    chosen = f"SELECT {_names(names)} FROM {TABLES[row]} WHERE "  # noqa: S608 - our own names
-    found: list[tuple[Any, ...]] = raw.execute(f"{chosen} rowid > ?", (last,)).fetchall()
-    for known in _parts(manifest.unfinished):
-        of_these = f"{chosen} request_id IN ({_marks(known)}) AND rowid <= ?"
-        found += raw.execute(of_these, (*known, last)).fetchall()
-    return found
-
-
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
-
-
-def _marks(values: Sequence[str]) -> str:
-    return ", ".join("?" * len(values))
-
-
-def _parts(values: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    left = iter(values)
-    while part := tuple(islice(left, _MOST_AT_ONCE)):
-        yield part
+        last, anchor = ended[-1][-1], ended[-1][place]
+        found_so_far.append(columns.table(row, ended))
+        many = sum(part.num_rows for part in found_so_far) >= LARGEST_ROWS
+        if many or sum(part.nbytes for part in found_so_far) >= LARGEST_BYTES:
+            yield found_so_far, last, anchor
+            found_so_far = []
+    if found_so_far:
+        yield found_so_far, last, anchor

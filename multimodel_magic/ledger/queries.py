@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from multimodel_magic.ledger.database import columns, tables
 from multimodel_magic.ledger.rows import AttemptRow, Recorded, RequestRow, Row
@@ -11,7 +11,7 @@ from multimodel_magic.ledger.rows import AttemptRow, Recorded, RequestRow, Row
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
-__all__ = ["are_there", "by_id", "is_within", "newest", "rows"]
+__all__ = ["all_rows", "are_there", "by_id", "is_within", "newest", "rows"]
 
 _MOST_AT_ONCE = 500
 """Ids in one statement: databases bound how many parameters it may have."""
@@ -37,6 +37,14 @@ def rows(
         sa.select(*columns(connection, row)).where(*wanted).order_by(table.c.started_at, within)
     )
     return [row._make(found) for found in connection.execute(statement)]
+
+
+def all_rows(connection: Connection, row: type[Row], names: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return some columns of all rows, in no order."""
+    import sqlalchemy as sa
+
+    chosen = {column.name: column for column in columns(connection, row)}
+    return [tuple(one) for one in connection.execute(sa.select(*(chosen[name] for name in names)))]
 
 
 def are_there(connection: Connection, n: int, *, session: str | None, start: str | None) -> bool:

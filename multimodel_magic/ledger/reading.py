@@ -3,57 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from multimodel_magic.ledger import queries
 from multimodel_magic.ledger.rows import AttemptRow, Recorded, RequestRow, Row
+from multimodel_magic.ledger.segments import COUNTED
+from multimodel_magic.metrics.tally import Totals, totals_of
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
     from sqlalchemy import Connection
 
-    from multimodel_magic.ledger.mirror import Mirror
-    from multimodel_magic.metrics.tally import Totals
+    from multimodel_magic.ledger.database import Database
 
-__all__ = ["found", "framed", "totals", "totals_of"]
+__all__ = ["counted", "found", "framed", "totals"]
 
 Found: TypeAlias = "Sequence[tuple[object, ...]] | pa.Table"
 
+_FEW = 20_000
+"""So many rows are counted one by one: importing pandas takes longer."""
 
-def found(
-    connection: Connection,
-    mirror: Mirror | None,
-    row: type[Row],
-    *,
-    session: str | None,
-    start: str | None,
-) -> Found:
+
+def found(database: Database, row: type[Row], *, session: str | None, start: str | None) -> Found:
     """Return the requests of a session from a moment on, or their attempts, oldest first."""
-    if mirror is not None and _are_many(connection, mirror, session=session, start=start):
-        table = mirror.table(connection, row, session=session, start=start)
-        if table is not None:
-            return table
-    return queries.rows(connection, row, session=session, start=start)
+    from multimodel_magic.ledger import queries
+
+    mirror, keeper = database.mirror, database.keeper
+    if mirror is not None and keeper is not None:
+        many = mirror.many
+
+        def are_many(connection: Connection) -> bool:
+            return queries.are_there(connection, many, session=session, start=start)
+
+        if database.read(are_many):
+            keeper.look()
+            if session is None and start is None and mirror.is_far_behind():
+                keeper.settle()
+            table = mirror.table(row, session=session, start=start)
+            if table is not None:
+                return table
+    return database.read(lambda one: queries.rows(one, row, session=session, start=start))
 
 
-def totals(connection: Connection, mirror: Mirror | None) -> Totals:
-    """Return the totals of the whole database."""
-    if mirror is not None and _are_many(connection, mirror, session=None, start=None):
-        mirrored = mirror.totals(connection)
-        if mirrored is not None:
-            return mirrored
-    asked, tried = (
-        queries.rows(connection, row, session=None, start=None) for row in (RequestRow, AttemptRow)
-    )
-    return totals_of(framed(RequestRow, asked), framed(AttemptRow, tried))
+def totals(database: Database) -> Totals:
+    """Return the totals of the whole database; of a file without importing SQLAlchemy."""
+    mirror, keeper = database.mirror, database.keeper
+    if mirror is not None and keeper is not None:
+        made = mirror.totals()
+        if made is not None:
+            keeper.look()
+            return made
+    return database.read(_all_counted)
 
 
-def totals_of(requests: pd.DataFrame, attempts: pd.DataFrame) -> Totals:
-    """Count two frames."""
-    from multimodel_magic.ledger.segments import totals_of
+def _all_counted(connection: Connection) -> Totals:
+    from multimodel_magic.ledger import queries
 
-    return totals_of(requests, attempts)
+    return counted(*(queries.all_rows(connection, row, names) for row, names in COUNTED.items()))
+
+
+def counted(requests: Sequence[tuple[Any, ...]], attempts: Sequence[tuple[Any, ...]]) -> Totals:
+    """Count rows that hold the columns `COUNTED`."""
+    found = {RequestRow: requests, AttemptRow: attempts}
+    if len(requests) + len(attempts) <= _FEW:
+        named = {
+            row: [dict(zip(COUNTED[row], one, strict=True)) for one in rows]
+            for row, rows in found.items()
+        }
+        return totals_of(named[RequestRow], named[AttemptRow])
+    from multimodel_magic.ledger.frames import frame
+    from multimodel_magic.metrics import counting
+
+    asked, tried = (frame(row, rows, COUNTED[row]) for row, rows in found.items())
+    return Totals(counting.tally(asked), counting.tallies(tried, ["provider", "model"]))
 
 
 def framed(row: type[Row], rows: Found, kept: Sequence[Recorded] = ()) -> pd.DataFrame:
@@ -69,9 +91,3 @@ def framed(row: type[Row], rows: Found, kept: Sequence[Recorded] = ()) -> pd.Dat
 
     made = as_frame(row, rows)
     return pd.concat([made, frame(row, ours)], ignore_index=True) if ours else made
-
-
-def _are_many(
-    connection: Connection, mirror: Mirror, *, session: str | None, start: str | None
-) -> bool:
-    return queries.are_there(connection, mirror.many, session=session, start=start)

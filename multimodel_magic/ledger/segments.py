@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from multimodel_magic.ledger import columns
 from multimodel_magic.ledger.rows import AttemptRow, RequestRow, Row
-from multimodel_magic.metrics.tally import Tally, Totals, add_up, tallies, tally
+from multimodel_magic.metrics.tally import Tally, Totals, add_up
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
-__all__ = ["COUNTED", "LARGEST_BYTES", "LARGEST_ROWS", "TABLES", "Segment", "Segments", "totals_of"]
+__all__ = ["COUNTED", "LARGEST_BYTES", "LARGEST_ROWS", "TABLES", "Segment", "Segments", "sum_of"]
 
 LARGEST_ROWS = 250_000
 LARGEST_BYTES = 256_000_000
@@ -56,11 +56,6 @@ class Segment:
         """Whether so many rows are to be merged into it: never few into very many."""
         together = self.rows + rows
         return self.rows <= 3 * rows and together <= LARGEST_ROWS and self.size < LARGEST_BYTES
-
-
-def totals_of(requests: pd.DataFrame, attempts: pd.DataFrame) -> Totals:
-    """Count frames that hold at least the columns `COUNTED`."""
-    return Totals(tally(requests), tallies(attempts, ["provider", "model"]))
 
 
 class Segments:
@@ -118,15 +113,11 @@ class Segments:
         return self._totals[segment.name]
 
     def _read_totals(self, segment: Segment) -> Totals:
-        import numpy as np
-
-        numbers = np.load(self._sorted(segment.name), mmap_mode="r")
-        found, start = {}, 0
+        numbers, found, start = _doubles(self._sorted(segment.name)), {}, 0
         for key, plain, *lengths in segment.counted:
             samples = {}
             for sample, length in zip(_SAMPLES, lengths, strict=True):
-                values = np.asarray(numbers[start : start + length])
-                samples[sample] = (values,) if length else ()
+                samples[sample] = (numbers[start : start + length],) if length else ()
                 start += length
             sums = {name: tuple(plain[name]) for name in _SUMS}
             found[tuple(key)] = Tally(**{**plain, **sums, **samples})
@@ -151,7 +142,20 @@ class Segments:
         return self._folder / f"{name}.npy"
 
 
+def _doubles(path: Path) -> memoryview[float]:
+    """Map numpy's file of doubles into memory; numpy takes longer to import than this."""
+    with path.open("rb") as file:
+        mapped = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
+    head = bytes(mapped[:10])
+    start = 10 + int.from_bytes(head[8:], "little")
+    if head[:8] != b"\x93NUMPY\x01\x00" or b"'<f8'" not in bytes(mapped[10:start]):
+        raise ValueError(f"{path.name} holds something else")
+    return mapped[start:].cast("d")
+
+
 def _count(row: type[Row], whole: pa.Table) -> list[tuple[tuple[str, ...], Tally]]:
+    from multimodel_magic.metrics.counting import tallies, tally
+
     made = columns.as_frame(row, whole, COUNTED[row])
     if row is RequestRow:
         return [((), tally(made))]

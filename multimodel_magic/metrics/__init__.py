@@ -18,7 +18,7 @@ What counts as what, everywhere here:
 
 from __future__ import annotations
 
-from multimodel_magic.metrics.models import of_models, per_model
+from multimodel_magic.metrics.models import by_model, of_models, per_model
 from multimodel_magic.metrics.numbers import (
     RELIABLE_P95_N,
     RELIABLE_P99_N,
@@ -39,6 +39,7 @@ __all__ = [
     "Summary",
     "accuracy",
     "by",
+    "by_model",
     "distribution",
     "fallback_matrix",
     "fallbacks",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from multimodel_magic.metrics.counting import tallies
 from multimodel_magic.metrics.numbers import (
     RELIABLE_P95_N,
     RELIABLE_P99_N,
@@ -13,12 +14,12 @@ from multimodel_magic.metrics.numbers import (
     ratio,
     wilson,
 )
-from multimodel_magic.metrics.tally import Tally, quantile_of, tallies
+from multimodel_magic.metrics.tally import Tally, quantile_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["of_models", "per_model"]
+__all__ = ["by_model", "of_models", "per_model"]
 
 _DTYPES = {
     "n": "int64",
@@ -37,6 +38,7 @@ _DTYPES = {
     "ttft_n": "int64",
     "ttft_p50_s": "float64",
     "ttft_p95_s": "float64",
+    "ttft_p99_s": "float64",
     "cost_usd": "float64",
     "unknown_cost": "int64",
     "cost_per_attempt_usd": "float64",
@@ -59,6 +61,7 @@ def per_model(attempts: pd.DataFrame) -> pd.DataFrame:
         so they are in no other column), `success_rate` with `success_low` and `success_high`
         (Wilson, 95 %), `latency_p50_s`, `latency_p95_s`, `p95_reliable` (`answered` >= 20),
         `latency_p99_s`, `p99_reliable` (`answered` >= 100), `ttft_n`, `ttft_p50_s`, `ttft_p95_s`,
+        `ttft_p99_s` (reliable from 20 and 100 `ttft_n` on),
         `cost_usd` (of known costs), `unknown_cost` (attempts), `cost_per_attempt_usd` (the mean
         of known costs), `cost_per_answer_usd` (known costs, those of failures included, over the
         answers whose cost is known), `input_tokens`, `output_tokens`, `tokens_per_s` (output
@@ -66,17 +69,22 @@ def per_model(attempts: pd.DataFrame) -> pd.DataFrame:
         columns and dtypes when empty.
     """
     # Not by the joined name: a million joins take longer than all else here.
-    return of_models(tallies(attempts, ["provider", "model"]))
+    return of_models(tallies(attempts, ["provider", "model"], final=True))
 
 
 def of_models(found: Mapping[tuple[str, str], Tally]) -> pd.DataFrame:
     """Return what `per_model` does, from the tallies of attempts by provider and model."""
     import pandas as pd
 
-    rows = dict(sorted((f"{provider}:{model}", _row(t)) for (provider, model), t in found.items()))
+    rows = by_model(found)
     index = pd.Index(list(rows), name="model", dtype="string")
     made = pd.DataFrame(list(rows.values()), index=index, columns=list(_DTYPES))
     return made.astype(_DTYPES)
+
+
+def by_model(found: Mapping[tuple[str, str], Tally]) -> dict[str, dict[str, Number]]:
+    """Return the rows of `of_models` by name, without importing pandas."""
+    return dict(sorted((f"{provider}:{model}", _row(t)) for (provider, model), t in found.items()))
 
 
 def _row(tried: Tally) -> dict[str, Number]:
@@ -112,6 +120,7 @@ def _times(tried: Tally) -> dict[str, Number]:
         "ttft_n": sum(map(len, tried.ttft_s)),
         "ttft_p50_s": quantile_of(tried.ttft_s, 0.5),
         "ttft_p95_s": quantile_of(tried.ttft_s, 0.95),
+        "ttft_p99_s": quantile_of(tried.ttft_s, 0.99),
     }
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypedDict
 
 from multimodel_magic.errors import UsageError, did_you_mean
+from multimodel_magic.metrics.counting import tallies, tally
 from multimodel_magic.metrics.numbers import (
     RELIABLE_P95_N,
     RELIABLE_P99_N,
@@ -22,8 +23,6 @@ from multimodel_magic.metrics.tally import (
     Totals,
     add_up,
     quantile_of,
-    tallies,
-    tally,
 )
 
 if TYPE_CHECKING:
@@ -78,7 +77,8 @@ class Summary:
     """Answers whose time to the first token is known."""
     ttft_p50_s: float
     ttft_p95_s: float
-    """Within the attempt that answered."""
+    ttft_p99_s: float
+    """Within the attempt that answered; reliable from 20 and 100 `ttft_n` on."""
     input_tokens: int
     output_tokens: int
     """Over all attempts where they are given, else over the requests; unknown ones left out, and
@@ -100,7 +100,9 @@ def overall(requests: pd.DataFrame, attempts: pd.DataFrame | None = None) -> Sum
         The attempts of those requests. With them, cost and tokens are summed over attempts, so
         that the known part of a request whose cost is unknown counts too.
     """
-    return summary(tally(requests), None if attempts is None else tally(attempts))
+    return summary(
+        tally(requests, final=True), None if attempts is None else tally(attempts, final=True)
+    )
 
 
 def summary(asked: Tally, tried: Tally | None = None) -> Summary:
@@ -142,6 +144,7 @@ class _Times(TypedDict):
     ttft_n: int
     ttft_p50_s: float
     ttft_p95_s: float
+    ttft_p99_s: float
 
 
 def _times(asked: Tally) -> _Times:
@@ -156,6 +159,7 @@ def _times(asked: Tally) -> _Times:
         "ttft_n": sum(map(len, asked.ttft_s)),
         "ttft_p50_s": quantile_of(asked.ttft_s, 0.5),
         "ttft_p95_s": quantile_of(asked.ttft_s, 0.95),
+        "ttft_p99_s": quantile_of(asked.ttft_s, 0.99),
     }
 
 
@@ -192,7 +196,7 @@ def by(group: str, requests: pd.DataFrame, attempts: pd.DataFrame | None = None)
     nothing = None if attempts is None else NOTHING
     rows = {
         name: summary(asked, tried.get(name, nothing))
-        for name, asked in _in_order(tallies(requests, keys))
+        for name, asked in _in_order(tallies(requests, keys, final=True))
     }
     index = pd.Index(list(rows), name=group, dtype="string")
     columns = [field.name for field in fields(Summary)]
@@ -217,7 +221,7 @@ def _attempts_by(
 ) -> dict[str | None, Tally]:
     by_id = keys.set_axis(requests["request_id"])
     theirs = attempts["request_id"].map(by_id).astype("string")
-    return {_plain(key): found for key, found in tallies(attempts, theirs).items()}
+    return {_plain(key): found for key, found in tallies(attempts, theirs, final=True).items()}
 
 
 def _in_order(found: Mapping[object, Tally]) -> list[tuple[str | None, Tally]]:
