@@ -25,10 +25,18 @@ from multimodel_magic.limits import Budget, Patience
 from multimodel_magic.notebook.caching import cache as shown
 from multimodel_magic.notebook.extension import LLMMagics
 from multimodel_magic.notebook.options import parse_cell, request_from
-from multimodel_magic.providers.scripted import Fail, Say, ScriptedProvider, Stop, UsageIs, Wait
+from multimodel_magic.providers.scripted import (
+    Fail,
+    Say,
+    ScriptedProvider,
+    Stop,
+    Sure,
+    UsageIs,
+    Wait,
+)
 from multimodel_magic.session import Session
 from multimodel_magic.strategies import Fixed
-from multimodel_magic.strategies.cascade import Cascade, SelfConsistency
+from multimodel_magic.strategies.cascade import Cascade, Confident, SelfConsistency
 from multimodel_magic.strategies.experiment import Experiment
 from multimodel_magic.types import (
     Attachment,
@@ -317,6 +325,15 @@ def _verdict(ok):
     from multimodel_magic.types import Verdict
 
     return Verdict(ok=ok, why="" if ok else "poor")
+
+
+async def test_a_kept_answer_does_not_pass_for_one_that_the_model_was_sure_of():
+    unsure, good = [[Say("Rome"), Sure(-1.5)]], [[Say("Paris")]]
+    strategy = Cascade(("a:m", "a:n"), judge=Confident(-0.5))
+    client = _client({"m": unsure, "n": good}, strategy=strategy)
+    for _ in range(2):
+        assert (await client.generate("Hi")).text == "Paris"
+    assert _asked(client) == ["m", "n", "m"]
 
 
 async def test_samples_that_a_judge_asks_for_are_kept_apart():

@@ -6,9 +6,15 @@ import pytest
 
 from multimodel_magic.errors import AllModelsFailed, Overloaded
 from multimodel_magic.ledger import Ledger
-from multimodel_magic.providers.scripted import Echo, Fail, Say, Stop, UsageIs
+from multimodel_magic.providers.scripted import Echo, Fail, Say, Stop, Sure, UsageIs
 from multimodel_magic.strategies import Cascade
-from multimodel_magic.strategies.cascade import ModelJudge, SelfConsistency
+from multimodel_magic.strategies.cascade import (
+    Confident,
+    ModelJudge,
+    SelfConsistency,
+    all_of,
+    plain_faults,
+)
 from multimodel_magic.types import AttemptFailed, AttemptStarted, Notice, Request, TextDelta, Usage
 from tests.reliability import asked, make_client
 
@@ -116,6 +122,42 @@ async def test_samples_that_disagree_go_up():
     response = await client.generate("Hi")
     assert asked(client) == ["m", "m", "m", "n"]
     assert response.went_up_from[0].turned_down == "33% of 3 answers agree"
+
+
+async def test_an_answer_that_the_model_itself_was_unsure_of_goes_up():
+    unsure, sure = [Say("Rome"), Sure(-1.5)], [Say("Paris"), Sure(-0.1)]
+    client = _cascade({"m": [unsure], "n": [sure]}, judge=Confident(-0.5))
+    response = await client.generate("Hi")
+    assert response.text == "Paris"
+    assert response.went_up_from[0].turned_down == "mean log-probability -1.50"
+    assert response.went_up_from[0].mean_logprob == -1.5
+    # The last rung is not judged, so nothing of it is asked.
+    assert response.attempts[-1].mean_logprob is None
+    client = _cascade({"m": [sure], "n": [unsure]}, judge=Confident(-0.5))
+    assert (await client.generate("Hi")).text == "Paris"
+
+
+async def test_nobody_is_asked_for_log_probabilities_unless_a_judge_weighs_them():
+    client = _cascade({"m": [[Say("Paris"), Sure(-9.0)]], "n": [GOOD]})
+    response = await client.generate("Hi")
+    assert (response.model, response.attempts[0].mean_logprob) == ("m", None)
+
+
+async def test_no_model_is_asked_about_an_answer_that_is_cut():
+    script = {"m": [CUT], "n": [GOOD], "judge": [[Say("grade: 9")]]}
+    client = _cascade(script, judge=all_of(plain_faults, ModelJudge("a:judge")))
+    response = await client.generate("Hi")
+    assert asked(client) == ["m", "n"]
+    assert response.went_up_from[0].turned_down == "cut at max_tokens"
+
+
+async def test_the_route_tells_what_the_judge_said_and_cost():
+    script = {"m": [GOOD], "n": [GOOD], "judge": [[Say("grade: 9"), UsageIs(Usage(100, 4))]]}
+    client = _cascade(script, judge=all_of(plain_faults, ModelJudge("a:judge")))
+    response = await client.generate("Hi")
+    told = next(reason.saw for reason in response.route.reasons if reason.rule == "judge")
+    assert told == "a:m: graded 9 of 10 (asked a:judge, $0.10, rows of their own)"
+    assert response.route.why == "rung 1 of 2"
 
 
 async def test_roles_that_meet_at_one_model_are_one_rung():

@@ -217,6 +217,14 @@ class TestWithTheModel:
             continue
         assert capfd.readouterr() == ("", "")
 
+    async def test_it_says_how_sure_it_was_of_its_words_where_that_is_asked(self) -> None:
+        weighed, plain = [(await ask(short(logprobs=asked)))[-1] for asked in (True, False)]
+        assert isinstance(weighed, Stopped)
+        assert isinstance(plain, Stopped)
+        assert weighed.mean_logprob is not None
+        assert -3 < weighed.mean_logprob < 0
+        assert plain.mean_logprob is None
+
     async def test_broken_file_is_one_line(self, tmp_path: Path) -> None:
         broken = tmp_path / "broken.gguf"
         broken.write_bytes(b"GGUF not really")

@@ -11,12 +11,14 @@ from multimodel_magic.errors import ConfigError, UsageError
 from multimodel_magic.routing import build_strategies
 from multimodel_magic.strategies import Cascade
 from multimodel_magic.strategies.cascade import (
+    AllOf,
+    Confident,
+    FitsSchema,
     Judge,
     ModelJudge,
     SelfConsistency,
     all_of,
     always_ok,
-    confident,
     cut,
     empty,
     plain_faults,
@@ -24,7 +26,7 @@ from multimodel_magic.strategies.cascade import (
     schema_not_met,
     wrong_format,
 )
-from multimodel_magic.types import Request
+from multimodel_magic.types import InTurn, Request
 
 ASK = Request("What is 6 x 7?")
 
@@ -154,6 +156,14 @@ def test_schema_is_judged_and_the_fault_named_without_quoting_the_answer(
         ({"type": "strin"}, "did you mean 'string'"),
         ({"properties": {"a": {"pattern": "x"}}}, "schema.properties.a: the keyword 'pattern'"),
         ({"items": 3}, "schema.items: give a schema"),
+        ({"required": 5}, "schema.required: give a list of names, not 5"),
+        ({"required": [1]}, "schema.required: give a list of names"),
+        ({"enum": 5}, "schema.enum: give a list of values, not 5"),
+        ({"properties": []}, "schema.properties: give schemas by name"),
+        ({"minimum": "1"}, "schema.minimum: give a number, not '1'"),
+        ({"maxItems": -1}, "schema.maxItems: give a count, not -1"),
+        ({"type": []}, "schema.type: give at least one type"),
+        ({"additionalProperties": 5}, "schema.additionalProperties: give true, false or a schema"),
     ],
 )
 def test_schema_that_could_not_be_checked_whole_is_refused(schema: dict, message: str) -> None:
@@ -212,9 +222,18 @@ def test_self_consistency_compares_final_answers() -> None:
 
 
 def test_log_probability_that_is_not_given_takes_the_answer() -> None:
-    assert confident(None).ok
-    assert confident(-0.1).ok
-    assert not confident(-2.0).ok
+    assert Confident().weigh(None).ok
+    assert Confident().weigh(-0.1).ok
+    assert not Confident().weigh(-2.0).ok
+    assert Confident(-3.0).weigh(-2.0).ok
+
+
+def test_judges_of_all_kinds_come_in_turn_and_those_that_ask_come_last() -> None:
+    asking, cheap = ModelJudge(), Confident(-1)
+    judge = all_of(asking, all_of(cheap, SelfConsistency()), plain_faults)
+    assert judge == InTurn((cheap, plain_faults, asking, SelfConsistency()))
+    assert pickle.loads(pickle.dumps(judge)) == judge  # noqa: S301 - our own bytes
+    assert all_of(empty, cut) == AllOf((empty, cut))
 
 
 def _judge_of(yaml: str):
@@ -224,10 +243,35 @@ def _judge_of(yaml: str):
 
 def test_a_file_names_the_judge_of_the_cascade_and_its_least_grade() -> None:
     text = 'routing: {cascade: {models: ["x:a", "x:b"], judge: strong, least: 8}}'
-    assert _judge_of(text) == ModelJudge("strong", 8)
+    assert _judge_of(text) == InTurn((plain_faults, ModelJudge("strong", 8)))
     graded = 'routing: {cascade: {models: ["x:a", "x:b"], judge: strong}}'
-    assert _judge_of(graded) == ModelJudge("strong", 6)
+    assert _judge_of(graded) == InTurn((plain_faults, ModelJudge("strong", 6)))
     assert _judge_of('routing: {cascade: {models: ["x:a", "x:b"]}}') is plain_faults
+
+
+def test_a_file_names_every_check_of_an_answer() -> None:
+    text = """
+routing:
+  cascade:
+    format: json
+    schema: {type: object, required: [city]}
+    least_logprob: -0.7
+    samples: 5
+    agree: 0.8
+    judge: strong
+"""
+    plain, json_, fits, sure, again, grader = _judge_of(text).judges
+    assert (plain, json_) == (plain_faults, wrong_format("json"))
+    assert fits == FitsSchema({"type": "object", "required": ["city"]})
+    assert (sure, again, grader) == (Confident(-0.7), SelfConsistency(5, 0.8), ModelJudge("strong"))
+    config = parse_config(text)
+    assert parse_config(config.to_yaml()) == config
+
+
+def test_a_schema_that_would_not_be_checked_whole_is_a_fault_of_its_line() -> None:
+    text = "routing:\n  cascade:\n    schema: {type: object, patern: x}\n"
+    with pytest.raises(ConfigError, match=r"yml:3: routing\.cascade\.schema: the keyword 'patern'"):
+        build_strategies(parse_config(text), Catalogue())
 
 
 @pytest.mark.parametrize(
@@ -237,6 +281,11 @@ def test_a_file_names_the_judge_of_the_cascade_and_its_least_grade() -> None:
         ("{judge: strong, least: 11}", "routing.cascade.least"),
         ("{judge: strong, least: 0}", "routing.cascade.least"),
         ("{judg: strong}", "did you mean 'judge'"),
+        ("{format: jsno}", "did you mean 'json'"),
+        ("{agree: 0.5}", "give cascade.samples"),
+        ("{samples: 1}", "routing.cascade.samples: must be at least 2"),
+        ("{least_logprob: 0.5}", "routing.cascade.least_logprob: must be at most 0"),
+        ("{schema: json}", "routing.cascade.schema: must be a mapping"),
     ],
 )
 def test_a_judge_of_the_cascade_that_makes_no_sense_is_one_line(said: str, complaint: str) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from multimodel_magic.client.judging import weighs
 from multimodel_magic.client.run import NOTHING, Call, Place, Run, closed, in_trouble, unfinished
 from multimodel_magic.errors import (
     AuthenticationFailed,
@@ -24,6 +26,7 @@ from multimodel_magic.types import (
     Provider,
     ProviderEvent,
     RateHint,
+    Request,
     Stopped,
     TextDelta,
     Usage,
@@ -59,7 +62,7 @@ def let_go(run: Run, place: Place) -> None:
 
 async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
     """Ask one model once; afterwards `place.failure` says how it ended and its row is there."""
-    means, request = run.means, run.request
+    means = run.means
     provider = means.provider(place.provider, place.model)
     async for notice in _warmed(provider, run, place.provider):
         yield notice
@@ -75,8 +78,7 @@ async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
     _keep_begun(run, call)
     failure: MultimodelError | None = None
     try:
-        sent = means.patience.on_the_wire(request.spelled_out())
-        events = provider.stream(place.model, sent)
+        events = provider.stream(place.model, _sent(run, place))
         timed = within(events, means.patience, run.deadline, place.name, shared=place.shared)
         async for event in timed:
             _take(run, call, event)
@@ -96,6 +98,12 @@ async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
         yield AttemptFailed(attempt)
     elif call.kept:
         yield Notice(f"the stream of {place.name} broke: the answer so far is kept")
+
+
+def _sent(run: Run, place: Place) -> Request:
+    """Return the request as the provider gets it."""
+    sent = run.means.patience.on_the_wire(run.request.spelled_out())
+    return replace(sent, logprobs=True) if weighs(run, place) else sent
 
 
 async def _warmed(provider: Provider, run: Run, name: str) -> AsyncGenerator[Notice, None]:

@@ -38,7 +38,7 @@ NOT_SENT = frozenset(
         *("models", "strategy", "fallbacks", "task", "user_tier", "task_value", "needs"),
         *("unit", "experiment"),
         # How the answer comes, and how long one waits for it.
-        *("stream", "timeout_s", "retries", "hedge_s", "max_cost_usd"),
+        *("stream", "logprobs", "timeout_s", "retries", "hedge_s", "max_cost_usd"),
         *("broken_stream", "connect_s", "silence_s"),
     }
 )

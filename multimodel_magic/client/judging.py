@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from decimal import Decimal
 
 from multimodel_magic.client.run import Place, Run
 from multimodel_magic.errors import MultimodelError
 from multimodel_magic.types import (
+    AnyJudge,
     AskingJudge,
+    InTurn,
     Notice,
     Reason,
     Request,
+    Response,
     Verdict,
+    WeighingJudge,
     new_ulid,
 )
 
-__all__ = ["asked_judge", "judged", "let_stand", "turn_down"]
+__all__ = ["asked_judge", "judged", "let_stand", "turn_down", "weighs"]
 
 OK = Verdict(ok=True)
 
 
 def asked_judge(run: Run, places: list[Place]) -> str | None:
     """Name whose answer is about to be judged by asking a model, which takes a while, or None."""
-    route = run.route
-    # That it asks comes last: to compare a value with a protocol costs 15 us.
-    if route is None or route.judge is None or not isinstance(route.judge, AskingJudge):
+    if not any(isinstance(judge, AskingJudge) for judge in _judges(run)):
         return None
     ended = [p for p in places if p.call is not None and p.failure is None]
-    return ended[0].name if ended and ended[0].name in route.rungs[:-1] else None
+    return ended[0].name if ended and _is_judged(run, ended[0]) else None
+
+
+def weighs(run: Run, place: Place) -> bool:
+    """Whether a place's answer will be judged by how probable the model found its words."""
+    if run.route is None or run.route.judge is None or not _is_judged(run, place):
+        return False
+    return any(isinstance(judge, WeighingJudge) for judge in _judges(run))
 
 
 async def judged(run: Run, answered: Place, above: list[str]) -> Verdict:
@@ -39,16 +49,62 @@ async def judged(run: Run, answered: Place, above: list[str]) -> Verdict:
     if run.call is None or not any(name in route.rungs for name in above):
         return OK
     text = "".join(run.call.pieces)
-    if not isinstance(route.judge, AskingJudge):
-        return route.judge(run.request, text, run.attempts[-1].stop_reason)
-    questions = route.judge.questions(run.request, text, answered.name)
+    verdict = OK
+    for judge in _judges(run):
+        verdict = await _judged_by(judge, run, answered, text)
+        if not verdict.ok:
+            break
+    return verdict
+
+
+def _judges(run: Run) -> tuple[AnyJudge, ...]:
+    judge = run.route.judge if run.route is not None else None
+    if judge is None:
+        return ()
+    return judge.judges if isinstance(judge, InTurn) else (judge,)
+
+
+def _is_judged(run: Run, place: Place) -> bool:
+    return run.route is not None and place.name in run.route.rungs[:-1]
+
+
+async def _judged_by(judge: AnyJudge, run: Run, answered: Place, text: str) -> Verdict:
+    attempt = run.attempts[-1]
+    if isinstance(judge, WeighingJudge):
+        return judge.weigh(attempt.mean_logprob)
+    if isinstance(judge, AskingJudge):
+        return await _asked(judge, run, answered, text)
+    assert not isinstance(judge, InTurn), "judges in turn are not nested"  # noqa: S101
+    return judge(run.request, text, attempt.stop_reason)
+
+
+async def _asked(judge: AskingJudge, run: Run, answered: Place, text: str) -> Verdict:
+    """Ask a judge's questions; what they cost is told beside the route's reasons."""
+    questions = judge.questions(run.request, text, answered.name)
     # Each its own place in the cache: the same question twice asks for two answers.
     numbered = (replace(one, sample=one.sample + n) for n, one in enumerate(questions, start=1))
     said = await asyncio.gather(*(_said(run, question) for question in numbered))
-    return route.judge.read(text, tuple(one for one in said if one is not None))
+    answers = [one for one in said if one is not None]
+    verdict = judge.read(text, tuple(one.text for one in answers))
+    _tell(run, answered, verdict, answers)
+    return verdict
 
 
-async def _said(run: Run, question: Request) -> str | None:
+def _tell(run: Run, answered: Place, verdict: Verdict, answers: list[Response]) -> None:
+    """Put on the route what the judge said and cost; the last reason stays the receipt's."""
+    route = run.route
+    assert route is not None, "judged only on a route"  # noqa: S101
+    costs = [one.cost_usd for one in answers]
+    unknown = any(cost_usd is None for cost_usd in costs)
+    total = sum((cost_usd for cost_usd in costs if cost_usd is not None), start=Decimal(0))
+    price = "of unknown cost" if unknown else f"${total:.2g}" if total else "free of charge"
+    asked = ", ".join(dict.fromkeys(f"{one.provider}:{one.model}" for one in answers)) or "nobody"
+    what = f"{answered.name}: {verdict.why or 'taken'} (asked {asked}, {price}, rows of their own)"
+    *before, last = route.reasons
+    run.route = replace(route, reasons=(*before, Reason("judge", what), last))
+
+
+async def _said(run: Run, question: Request) -> Response | None:
     """Ask a judge's question as a request of its own; None where nobody answers it."""
     own = replace(
         question,
@@ -60,7 +116,7 @@ async def _said(run: Run, question: Request) -> str | None:
         cache=run.request.cache,
     )
     try:
-        return (await run.means.generate(own)).text
+        return await run.means.generate(own)
     except MultimodelError:
         return None
 

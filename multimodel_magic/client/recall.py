@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from multimodel_magic.client.cache import Kept, key_of
+from multimodel_magic.client.judging import weighs
 from multimodel_magic.client.run import Call, Place, Run
 from multimodel_magic.types import (
     Attempt,
@@ -40,6 +41,8 @@ def _key(run: Run, place: Place) -> str | None:
 def look_up(run: Run, place: Place) -> Kept | None:
     """Return the answer that a place gave to the same request before, where that will do."""
     cache = run.means.cache
+    if weighs(run, place):
+        return None  # How sure the model was is not kept.
     if cache is None or not cache.applies(run.request) or cache.answers.objection() is not None:
         return None
     place.key = _key(run, place)

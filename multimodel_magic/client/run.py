@@ -224,6 +224,7 @@ def closed(run: Run, call: Call, error: BaseException | None) -> Attempt:
         stopped.response_id,
         name,
         message,
+        mean_logprob=stopped.mean_logprob,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -196,18 +196,33 @@ class TaskSettings(Strict):
 
 
 class CascadeSettings(Strict):
-    """How `cascade` goes up: the rungs from the cheapest, and who judges their answers."""
+    """How `cascade` goes up: the rungs from the cheapest, and what their answers must pass.
+
+    An answer that is empty, cut or a refusal goes up in any case.
+    """
 
     models: Annotated[Words, Field(min_length=1)] = ("fast", "strong")
+    format: Literal["json", "code"] | None = None
+    """What an answer must hold: JSON, or a fenced block of code."""
+    answer_schema: Mapping[str, Any] | None = Field(default=None, alias="schema")
+    """A JSON Schema that an answer must fit."""
+    least_logprob: Annotated[float, Field(le=0)] | None = None
+    """The lowest mean log-probability of its tokens that will do, where the provider tells it."""
+    samples: Annotated[int, Field(ge=2, le=9)] | None = None
+    """How many answers to compare: the same model is asked again, and all are paid for."""
+    agree: Annotated[float, Field(gt=0, le=1)] | None = None
+    """The share of the samples that must agree with the first; 0.6 where it is not given."""
     judge: Word | None = None
-    """The model, alias or role that grades each answer; without one only plain faults go up."""
+    """The model, alias or role that grades each answer; better none of the rungs."""
     least: Annotated[int, Field(ge=1, le=10)] | None = None
     """The lowest grade of that judge, from 1 to 10, that will do; 6 where it is not given."""
 
     @model_validator(mode="after")
-    def _least_needs_a_judge(self) -> Self:
+    def _measures_need_what_they_measure(self) -> Self:
         if self.least is not None and self.judge is None:
             raise fault("'least' is the grade of a judge: give cascade.judge, a model or role")
+        if self.agree is not None and self.samples is None:
+            raise fault("'agree' is a share of samples: give cascade.samples")
         return self
 
 

@@ -190,12 +190,20 @@ def _attempts(attempts: Iterable[Attempt]) -> Table:
             "" if a.ttft_s is None else seconds(a.ttft_s),
             f"{count(a.usage.input_tokens)} → {count(a.usage.output_tokens)}",
             f"{money(a.cost_usd)} ({a.price_source})",
-            a.stop_reason or f"{a.error_type}: {a.error}",
+            _end(a),
         )
         for a in attempts
     )
     columns = ("#", "model", "latency", "first token", "tokens", "cost (price from)", "ended")
     return Table("Attempts", columns, rows)
+
+
+def _end(attempt: Attempt) -> str:
+    """Say how an attempt ended, and how sure the model was where that is known."""
+    end = attempt.stop_reason or f"{attempt.error_type}: {attempt.error}"
+    if attempt.mean_logprob is not None:
+        end += f"; mean log-probability {attempt.mean_logprob:.2f}"
+    return end if attempt.turned_down is None else f"{end}; turned down: {attempt.turned_down}"
 
 
 def history(session: Session) -> Table:

@@ -28,6 +28,7 @@ from multimodel_magic.errors import (
     did_you_mean,
 )
 from multimodel_magic.providers.llamacpp import Chunk, Setup, chunks, loading
+from multimodel_magic.providers.logprobs import Logprobs
 from multimodel_magic.providers.owned import refuse_owned
 from multimodel_magic.types import (
     Option,
@@ -185,6 +186,7 @@ def _body(request: Request) -> dict[str, Option]:
         # Read again what a conversation repeats only where there is one: with a warm cache the
         # batches are cut differently, and answers are no longer reproducible to the token.
         "cache_prompt": bool(request.history),
+        **({"logprobs": True, "top_logprobs": 1} if request.logprobs else {}),
         **request.options,
         "messages": messages,
         "stream": True,
@@ -205,7 +207,7 @@ def _utf8(text: str) -> str:
 
 async def _answer(setup: Setup, body: dict[str, Option]) -> AsyncGenerator[ProviderEvent, None]:
     stop_reason: str | None = None
-    label = setup.label
+    label, logprobs = setup.label, Logprobs()
     async with aclosing(chunks(setup, body)) as told:
         async for chunk in told:
             if "error" in chunk:
@@ -214,13 +216,14 @@ async def _answer(setup: Setup, body: dict[str, Option]) -> AsyncGenerator[Provi
                 if choice["index"]:  # an alternative, asked for by the option `n`
                     continue
                 stop_reason = choice["finish_reason"] or stop_reason
+                logprobs.take((choice.get("logprobs") or {}).get("content"))
                 if text := choice["delta"].get("content"):
                     yield TextDelta(text)
             if (usage := _usage(chunk)) is not None:
                 yield usage
     if stop_reason is None:
         raise MalformedAnswer(f"{label} ended without a stop reason")
-    yield Stopped(stop_reason, response_model=label, response_id=chunk["id"])
+    yield Stopped(stop_reason, label, chunk["id"], logprobs.mean)
 
 
 def _usage(chunk: Chunk) -> Usage | None:

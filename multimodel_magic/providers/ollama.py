@@ -229,7 +229,8 @@ def _options(request: Request) -> tuple[dict[str, Any], dict[str, Option]]:
     )
     given = dict(request.options)
     nested = given.pop("options", None)
-    top = {name: given.pop(name) for name in TOP_LEVEL if name in given}
+    weighed: dict[str, Any] = {"logprobs": True} if request.logprobs else {}
+    top = weighed | {name: given.pop(name) for name in TOP_LEVEL if name in given}
     return top, {**limit, **given, **(nested if isinstance(nested, dict) else {})}
 
 
@@ -265,6 +266,7 @@ class Chat(Reading):
         message = (event.get("message") or {}) if event.get("done") else event["message"]
         if content := message.get("content"):
             self.pieces.append(content)
+        self.logprobs.take(event.get("logprobs"))
         self.called = self.called or bool(message.get("tool_calls"))
         if event.get("done"):
             self._finish(event)

@@ -68,6 +68,7 @@ class OpenAIProvider(Remote):
             name=name, base_url=base_url, api_key=api_key, timeout=timeout, key_env=key_env
         )
         self.api = api
+        self._without_logprobs: set[str] = set()
 
     async def _sdk(self, place: Place) -> openai.AsyncOpenAI:
         import openai
@@ -93,6 +94,22 @@ class OpenAIProvider(Remote):
         return await self._pools.sdk((place.secret, place.url), make)
 
     async def _send(self, place: Place, request: Request) -> httpx2.Response:
+        import openai
+
+        if not request.logprobs or self.api != "chat" or place.model in self._without_logprobs:
+            return await self._post(place, request)
+        try:
+            return await self._post(place, request, logprobs=True)
+        except openai.BadRequestError as error:
+            if "logprobs" not in str(error):
+                raise
+            # Reasoning models and some servers refuse them, and the catalogue cannot know which.
+            self._without_logprobs.add(place.model)
+            return await self._post(place, request)
+
+    async def _post(
+        self, place: Place, request: Request, *, logprobs: bool = False
+    ) -> httpx2.Response:
         import httpx2
         import openai
 
@@ -101,7 +118,7 @@ class OpenAIProvider(Remote):
         response = await sdk.post(
             "/chat/completions" if chat else "/responses",
             cast_to=httpx2.Response,
-            body=self._chat(place, request) if chat else _responses(place.model, request),
+            body=self._chat(place, request, logprobs) if chat else _responses(place.model, request),
             options={"timeout": self._patience(request), "headers": _authorization(place)},
             stream=True,  # the body is left to us to read
             stream_cls=openai.AsyncStream[Any],
@@ -109,7 +126,7 @@ class OpenAIProvider(Remote):
         # With this `cast_to` the SDKs hand the response over; their types do not say so.
         return cast("httpx2.Response", response)
 
-    def _chat(self, place: Place, request: Request) -> Json:
+    def _chat(self, place: Place, request: Request, logprobs: bool) -> Json:  # noqa: FBT001
         # OpenAI's reasoning models refuse `max_tokens`, most compatible servers know only that.
         limit = "max_completion_tokens" if self._is_vendors(place.url) else "max_tokens"
         return {
@@ -118,6 +135,7 @@ class OpenAIProvider(Remote):
             "stream": request.stream,
             **({"stream_options": {"include_usage": True}} if request.stream else {}),
             **({} if request.max_tokens is None else {limit: request.max_tokens}),
+            **({"logprobs": True} if logprobs else {}),
             **request.options,
         }
 
@@ -198,6 +216,8 @@ class Completion(Reading):
         self._choose(choice, choice["message"])
 
     def _choose(self, choice: Json, said: Json) -> None:
+        if isinstance(weighed := choice.get("logprobs"), dict):
+            self.logprobs.take(weighed.get("content"))
         if content := said.get("content"):
             self.pieces.append(content if isinstance(content, str) else _joined(content))
         if said.get("tool_calls") or said.get("function_call"):

@@ -42,6 +42,7 @@ __all__ = [
     "Say",
     "ScriptedProvider",
     "Stop",
+    "Sure",
     "Tell",
     "UsageIs",
     "Wait",
@@ -103,7 +104,14 @@ class Stop:
     reason: str | None = "stop"
 
 
-Step: TypeAlias = Say | Echo | Wait | Fail | UsageIs | Tell | Stop
+@dataclass(frozen=True, slots=True)
+class Sure:
+    """Tell this mean log-probability of the tokens, in nats, where the request asks for it."""
+
+    mean_logprob: float
+
+
+Step: TypeAlias = Say | Echo | Wait | Fail | UsageIs | Tell | Stop | Sure
 Play: TypeAlias = Sequence[Step]
 """What one call plays. A play without `Stop` or `Fail` stops with the reason `stop`."""
 
@@ -236,7 +244,12 @@ class ScriptedProvider:
                         yield TextDelta(piece)
         yield usage or _estimated(request, said)
         if stop is not None:
-            yield Stopped(stop, response_model="scripted")
+            yield Stopped(stop, response_model="scripted", mean_logprob=_sureness(play, request))
+
+
+def _sureness(play: Play, request: Request) -> float | None:
+    told = (step.mean_logprob for step in play if isinstance(step, Sure))
+    return next(told, None) if request.logprobs else None
 
 
 def _pieces(step: Say | Echo, request: Request) -> Iterator[str]:

@@ -21,6 +21,7 @@ from multimodel_magic.errors import (
     StreamInterrupted,
 )
 from multimodel_magic.providers.faults import Place, from_body
+from multimodel_magic.providers.logprobs import Logprobs
 from multimodel_magic.types import ProviderEvent, Stopped, TextDelta, Usage
 
 if TYPE_CHECKING:
@@ -306,6 +307,7 @@ class Reading:
         """No text has come but white space."""
         self.length = 0
         """Characters that have come."""
+        self.logprobs = Logprobs()
         self._told = self.usage
         self._high = ""
 
@@ -384,7 +386,9 @@ class Reading:
         if error := self.verdict():
             raise error
         end: list[ProviderEvent] = [TextDelta(text)] if text else []
-        stopped = Stopped(self.stop_reason, self.response_model, self.response_id)
+        stopped = Stopped(
+            self.stop_reason, self.response_model, self.response_id, self.logprobs.mean
+        )
         return [*end, self.usage, stopped]
 
     def verdict(self) -> MultimodelError | None:

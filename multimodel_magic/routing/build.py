@@ -16,18 +16,28 @@ from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.config import Problem, RoutingConfig, as_error
 from multimodel_magic.config.document import Path
 from multimodel_magic.config.schema import ExperimentSettings, Rule
+from multimodel_magic.config.settings import CascadeSettings
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.pricing import Rates
 from multimodel_magic.routing.matching import Look
 from multimodel_magic.routing.rules import Asked, BoundRule, ByRules, Dealt, Guarded
 from multimodel_magic.strategies import Fixed, Named
-from multimodel_magic.strategies.cascade import Cascade, ModelJudge
+from multimodel_magic.strategies.cascade import (
+    Cascade,
+    Confident,
+    ModelJudge,
+    SelfConsistency,
+    all_of,
+    plain_faults,
+    schema_not_met,
+    wrong_format,
+)
 from multimodel_magic.strategies.complexity import ByComplexity
 from multimodel_magic.strategies.cost import ByCostTier, Terms, seed_table
 from multimodel_magic.strategies.experiment import Arm, Experiment
 from multimodel_magic.strategies.task import ByTask
 from multimodel_magic.strategies.weighted import Weighted
-from multimodel_magic.types import Request, Route, Strategy
+from multimodel_magic.types import AnyJudge, Request, Route, Strategy
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -148,8 +158,17 @@ def _check_names(config: RoutingConfig) -> None:
         for path, name in named.items()
         if name is not None and name not in {*STRATEGIES, *plugins.strategy_names()}
     ]
-    if unknown := [*unknown, *_rates_of_nobody(config)]:
+    if unknown := [*unknown, *_rates_of_nobody(config), *_unchecked_schema(config)]:
         raise as_error(unknown, config.source)
+
+
+def _unchecked_schema(config: RoutingConfig) -> Iterator[Problem]:
+    """Find what the cascade's schema says and nobody here checks: better than to pass it over."""
+    schema = config.routing.cascade.answer_schema
+    try:
+        _ = schema is None or schema_not_met(schema)
+    except UsageError as error:
+        yield Problem(("routing", "cascade", "schema"), str(error).removeprefix("schema: "))
 
 
 def _rates_of_nobody(config: RoutingConfig) -> Iterator[Problem]:
@@ -302,12 +321,8 @@ class Shelf:
     def cascade(self) -> Cascade:
         """Make `cascade`."""
         said = self.config.routing.cascade
-        if said.judge is None:
-            return Cascade(said.models)
-        judge = ModelJudge(said.judge)
-        return Cascade(
-            said.models, judge if said.least is None else replace(judge, least=said.least)
-        )
+        judges = tuple(_judges(said))
+        return Cascade(said.models, all_of(plain_faults, *judges) if judges else plain_faults)
 
     def task(self) -> ByTask:
         """Make `task`."""
@@ -340,6 +355,22 @@ class Shelf:
         if not experiments:
             raise UsageError("ab: give an experiment in routing.experiments")
         return Dealt(experiments, self.fixed(), look_of(self.config))
+
+
+def _judges(said: CascadeSettings) -> Iterator[AnyJudge]:
+    """Make what judges a cascade's answers besides their plain faults, the cheap ones first."""
+    if said.format is not None:
+        yield wrong_format(said.format)
+    if said.answer_schema is not None:
+        yield schema_not_met(said.answer_schema)
+    if said.least_logprob is not None:
+        yield Confident(said.least_logprob)
+    if said.samples is not None:
+        again = SelfConsistency(said.samples)
+        yield again if said.agree is None else replace(again, least=said.agree)
+    if said.judge is not None:
+        grader = ModelJudge(said.judge)
+        yield grader if said.least is None else replace(grader, least=said.least)
 
 
 def _in(value: str, wanted: tuple[str, ...] | None) -> bool:

@@ -7,15 +7,27 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, overload
 
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.strategies.schema import check_schema, mismatch
-from multimodel_magic.types import AskingJudge, Judge, Option, Reason, Request, Route, Verdict
+from multimodel_magic.types import (
+    AnyJudge,
+    AskingJudge,
+    InTurn,
+    Judge,
+    Option,
+    Reason,
+    Request,
+    Route,
+    Verdict,
+    WeighingJudge,
+)
 
 __all__ = [
     "AllOf",
     "Cascade",
+    "Confident",
     "FitsSchema",
     "Judge",
     "ModelJudge",
@@ -23,7 +35,6 @@ __all__ = [
     "Verdict",
     "all_of",
     "always_ok",
-    "confident",
     "cut",
     "empty",
     "plain_faults",
@@ -178,9 +189,25 @@ class AllOf:
         return next((verdict for verdict in verdicts if not verdict.ok), OK)
 
 
-def all_of(*judges: Judge) -> AllOf:
-    """Make a judge that takes only what every one of `judges` takes."""
-    return AllOf(judges)
+@overload
+def all_of(*judges: Judge) -> AllOf: ...
+@overload
+def all_of(*judges: AnyJudge) -> AllOf | InTurn: ...
+def all_of(*judges: AnyJudge) -> AllOf | InTurn:
+    """Make a judge that takes only what every one of `judges` takes.
+
+    Those that cost nothing come first whatever the order: nobody is asked about an empty answer.
+
+    Examples
+    --------
+    >>> all_of(SelfConsistency(), plain_faults) == InTurn((plain_faults, SelfConsistency()))
+    True
+    """
+    flat = [one for j in judges for one in (j.judges if isinstance(j, InTurn) else (j,))]
+    ordered = tuple(sorted(flat, key=lambda judge: isinstance(judge, AskingJudge)))
+    if any(isinstance(judge, AskingJudge | WeighingJudge) for judge in ordered):
+        return InTurn(ordered)
+    return AllOf(ordered)  # type: ignore[arg-type]  # who neither asks nor weighs is called
 
 
 plain_faults: Judge = all_of(empty, cut, refused)
@@ -206,7 +233,7 @@ class Cascade:
     """
 
     models: tuple[str, ...] = ("fast", "strong")
-    judge: Judge | AskingJudge = plain_faults
+    judge: AnyJudge = plain_faults
     name: str = "cascade"
 
     def __post_init__(self) -> None:
@@ -313,8 +340,27 @@ def _gist(text: str) -> str:
     return re.sub(r"\W+", " ", lines[-1]).strip() if lines else ""
 
 
-def confident(mean_logprob: float | None, *, least: float = -0.5) -> Verdict:
-    """Judge by the mean log-probability of the answer's tokens, in nats; None takes the answer."""
-    if mean_logprob is None:
-        return Verdict(ok=True, why="the provider gives no log-probabilities")
-    return Verdict(mean_logprob >= least, f"mean log-probability {mean_logprob:.2f}")
+@dataclass(frozen=True, slots=True)
+class Confident:
+    """A judge that takes what the model itself found probable, word by word.
+
+    Parameters
+    ----------
+    least
+        The lowest mean log-probability of the answer's tokens, in nats, that will do: -0.5 is a
+        geometric mean of 0.61 per token.
+
+    Notes
+    -----
+    Told by OpenAI's Chat Completions (but not by reasoning models), servers that speak its wire,
+    Ollama and the local model; an answer for which it is not told is taken. A mean, because a sum
+    would turn down whatever is long (Gupta et al. 2024, arXiv 2404.10136).
+    """
+
+    least: float = -0.5
+
+    def weigh(self, mean_logprob: float | None) -> Verdict:
+        """Judge an answer's mean log-probability."""
+        if mean_logprob is None:
+            return Verdict(ok=True, why="the provider gives no log-probabilities")
+        return Verdict(mean_logprob >= self.least, f"mean log-probability {mean_logprob:.2f}")

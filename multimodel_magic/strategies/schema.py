@@ -42,6 +42,9 @@ def check_schema(schema: Schema, where: str = "schema") -> None:
             raise UsageError(f"{where}: the keyword {key!r} is not checked here{near}")
         if key == "type":
             _check_type(value, where)
+        wanted = _VALUES.get(key)
+        if wanted is not None and not wanted[0](value):
+            raise UsageError(f"{where}.{key}: give {wanted[1]}, not {value!r}")
     for name, part in _parts(schema):
         if not isinstance(part, Mapping):
             raise UsageError(f"{where}.{name}: give a schema, not {part!r}")
@@ -49,6 +52,8 @@ def check_schema(schema: Schema, where: str = "schema") -> None:
 
 
 def _check_type(value: Option, where: str) -> None:
+    if value == []:
+        raise UsageError(f"{where}.type: give at least one type")
     for name in value if isinstance(value, list) else [value]:
         if name not in _TYPES:
             raise UsageError(f"{where}.type: {name!r}{did_you_mean(str(name), _TYPES)}")
@@ -123,6 +128,34 @@ def _at_most(value: Option, wanted: Option) -> bool:
 
 def _is_number(value: Option) -> bool:
     return _TYPES["number"](value)
+
+
+def _is_count(value: Option) -> bool:
+    return _TYPES["integer"](value) and value >= 0  # type: ignore[operator]  # a number
+
+
+def _is_names(value: Option) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+_COUNT = (_is_count, "a count")
+_NUMBER = (_is_number, "a number")
+_VALUES: Mapping[str, tuple[Callable[[Option], bool], str]] = {
+    "enum": (lambda value: isinstance(value, list), "a list of values"),
+    "required": (_is_names, "a list of names"),
+    "minimum": _NUMBER,
+    "maximum": _NUMBER,
+    "minLength": _COUNT,
+    "maxLength": _COUNT,
+    "minItems": _COUNT,
+    "maxItems": _COUNT,
+    "properties": (lambda value: isinstance(value, Mapping), "schemas by name"),
+    "additionalProperties": (
+        lambda value: isinstance(value, bool | Mapping),
+        "true, false or a schema",
+    ),
+}
+"""Keyword -> whether its own value is one, and what it should be: no answer is to find it out."""
 
 
 def _size(kind: type, least: int) -> Callable[[Option, Option], bool]:

@@ -28,9 +28,11 @@ from multimodel_magic.types.values import (
     MAIN_THREAD,
     NEEDS,
     UNFINISHED,
+    AnyJudge,
     AskingJudge,
     Attempt,
     Candidate,
+    InTurn,
     Judge,
     LeftOut,
     LLMResponse,
@@ -44,6 +46,7 @@ from multimodel_magic.types.values import (
     Route,
     Usage,
     Verdict,
+    WeighingJudge,
     new_ulid,
 )
 
@@ -52,6 +55,7 @@ __all__ = [
     "MAIN_THREAD",
     "NEEDS",
     "UNFINISHED",
+    "AnyJudge",
     "AskingJudge",
     "Attachment",
     "Attempt",
@@ -60,6 +64,7 @@ __all__ = [
     "Candidate",
     "Event",
     "Finished",
+    "InTurn",
     "Judge",
     "LLMResponse",
     "LeftOut",
@@ -83,5 +88,6 @@ __all__ = [
     "TextDelta",
     "Usage",
     "Verdict",
+    "WeighingJudge",
     "new_ulid",
 ]

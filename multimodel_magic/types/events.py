@@ -80,6 +80,9 @@ class Stopped:
     stop_reason: str | None
     response_model: str | None = None
     response_id: str | None = None
+    mean_logprob: float | None = None
+    """Mean log-probability of the answer's tokens in nats, where `Request.logprobs` asked for it.
+    """
 
 
 @dataclass(frozen=True, slots=True)

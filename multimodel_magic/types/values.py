@@ -17,9 +17,11 @@ __all__ = [
     "MAIN_THREAD",
     "NEEDS",
     "UNFINISHED",
+    "AnyJudge",
     "AskingJudge",
     "Attempt",
     "Candidate",
+    "InTurn",
     "Judge",
     "LLMResponse",
     "LeftOut",
@@ -33,6 +35,7 @@ __all__ = [
     "Route",
     "Usage",
     "Verdict",
+    "WeighingJudge",
     "new_ulid",
 ]
 
@@ -108,6 +111,8 @@ class Request:
     max_tokens: int | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
     stream: bool = True
+    logprobs: bool = False
+    """Ask how probable the model found each of its tokens, where the provider can say so."""
     # Patience.
     timeout_s: float | None = None
     """Deadline of the whole request in seconds, all attempts and waits included."""
@@ -216,6 +221,24 @@ class AskingJudge(Protocol):
         """Judge the answer by what was said to the questions."""
 
 
+@runtime_checkable
+class WeighingJudge(Protocol):
+    """A judge that looks at how probable the model found its own words."""
+
+    def weigh(self, mean_logprob: float | None) -> Verdict:
+        """Judge by the mean log-probability of the answer's tokens in nats; None: not given."""
+
+
+@dataclass(frozen=True, slots=True)
+class InTurn:
+    """Judges of any kind, one after the other: the first that turns an answer down speaks."""
+
+    judges: tuple[AnyJudge, ...]
+
+
+AnyJudge: TypeAlias = "Judge | AskingJudge | WeighingJudge | InTurn"
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """What a strategy chose: models in the order in which they are to be asked, and why.
@@ -239,7 +262,7 @@ class Route:
     rungs: tuple[str, ...] = ()
     """Those of `models` that a cascade climbs: `judge` looks at each one's answer but the last's.
     """
-    judge: Judge | AskingJudge | None = None
+    judge: AnyJudge | None = None
     unit: str | None = None
     """What the experiment dealt to the arm: the request's `unit`, its id or one of its labels."""
 
@@ -305,6 +328,8 @@ class Attempt:
     error: str | None = None
     turned_down: str | None = None
     """Why a cascade went up from this answer; None where it stands or there is none."""
+    mean_logprob: float | None = None
+    """Mean log-probability of the answer's tokens in nats; None where it was not given."""
 
     @property
     def succeeded(self) -> bool:
