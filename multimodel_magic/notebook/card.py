@@ -24,6 +24,7 @@ from multimodel_magic.notebook.safe_markdown import (
     text_block,
     to_html,
 )
+from multimodel_magic.notebook.terminal import status_line
 from multimodel_magic.types import (
     Attempt,
     AttemptStarted,
@@ -140,7 +141,7 @@ class LiveCard:
         As in `Card`.
     stream
         False shows one final output and nothing before it, for runs under nbval. So does a
-        terminal, whose output cannot be replaced.
+        terminal, whose output cannot be replaced: one line says there what is waited for.
     publisher
         Where to show; the cell's output by default.
     told
@@ -161,6 +162,7 @@ class LiveCard:
     ) -> None:
         self._format: Format = format
         self._stream = stream and (publisher is not None or hosting.streaming())
+        self._line = None if self._stream or publisher is not None else status_line()
         self._publish = publisher or InOutput()
         self._told = set[str]() if told is None else told
         self._told_before = frozenset(self._told)
@@ -198,12 +200,15 @@ class LiveCard:
 
     def tick(self) -> None:
         """Repaint if it is time: to be called every so often while nothing comes."""
-        if self._stream and not self._broken and self._clock() >= self._next_s:
+        if self._line is not None:
+            self._line.show(self._activity.line())
+        elif self._stream and not self._broken and self._clock() >= self._next_s:
             self._paint()
 
     def interrupted(self) -> None:
         """Keep what came, marked: for an interrupt after which no `Finished` came."""
         self._activity.stop("interrupted")
+        self._clear()
         if self._text or self._shown:
             self._put(lambda: self._growth(final=True))
 
@@ -241,7 +246,13 @@ class LiveCard:
             return ""
         return self._growing.html() if self._format in _MARKDOWN else text_block(text)
 
+    def _clear(self) -> None:
+        if self._line is not None:
+            self._line.clear()
+            self._line = None
+
     def _finish(self, response: Response) -> None:
+        self._clear()
         self._put(Card(response, self._format, self._told_before)._repr_mimebundle_)
         self._told.update(response.route.notices if response.route else ())
 
@@ -254,7 +265,7 @@ class LiveCard:
             self._break(error)
 
     def _break(self, error: Exception) -> None:
-        self._broken = True
+        self._broken, self._line = True, None
         warnings.warn(f"the answer could not be displayed: {error}", stacklevel=3)
 
 

@@ -6,13 +6,11 @@ session's client; what is shown is made by the card and the reports.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections import ChainMap
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -22,6 +20,7 @@ from multimodel_magic.comparison import Comparison, Comparisons
 from multimodel_magic.errors import Cancelled, MultimodelError, UsageError
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.notebook import hosting, reports
+from multimodel_magic.notebook.asked import TICK_S, Asked, read, read_async, read_here
 from multimodel_magic.notebook.attaching import chosen
 from multimodel_magic.notebook.card import Card, Format, LiveCard
 from multimodel_magic.notebook.completion import Vocabulary
@@ -43,7 +42,7 @@ from multimodel_magic.notebook.served import Served, served
 from multimodel_magic.notebook.table import Report
 from multimodel_magic.notebook.template import interpolate
 from multimodel_magic.session import Session
-from multimodel_magic.types import Event, Finished, Request, Response
+from multimodel_magic.types import Response
 
 if TYPE_CHECKING:
     from multimodel_magic.replay import Replay
@@ -61,31 +60,6 @@ __all__ = [
 Namespace: TypeAlias = Mapping[str, object]
 Shell: TypeAlias = Any
 """IPython's `InteractiveShell`, which mypy sees as untyped."""
-
-TICK_S = 0.25
-"""How often a card counts up while nothing comes; nothing is silent for more than a second."""
-
-
-@dataclass(slots=True)
-class Asked:
-    """One prepared cell: the request, its card, and the response once it is there."""
-
-    options: Options
-    request: Request
-    card: LiveCard | None
-    response: Response | None = None
-
-    def show(self, event: Event | None) -> None:
-        """Take in one event; None is the passing of time."""
-        if isinstance(event, Finished):
-            self.response = event.response
-        if self.card is not None:
-            self.card.tick() if event is None else self.card.show(event)
-
-    def interrupted(self) -> None:
-        """Mark the card where no last event came."""
-        if self.response is None and self.card is not None:
-            self.card.interrupted()
 
 
 class Magics:
@@ -153,9 +127,9 @@ class Magics:
             return self._compared(options, comparison)
         stream = self.session.client.stream(asked.request)
         if self._settings.event_loop == "background":
-            await _read_async(bridge.aiterate(stream, tick_s=TICK_S), asked)
+            await read_async(bridge.aiterate(stream, tick_s=TICK_S), asked)
         else:
-            await _read_async(stream, asked)
+            await read_here(stream, asked)
         return self._value(asked)
 
     def line(self, line: str, local_ns: Mapping[str, object]) -> object:
@@ -190,9 +164,9 @@ class Magics:
             comparison = compare(self.session, options, asked.request, nested=nested)
             return self._compared(options, comparison)
         if nested:
-            bridge.run_here(_read_async(client.stream(asked.request), asked))
+            bridge.run_here(read_here(client.stream(asked.request), asked))
         else:
-            _read(client.stream_sync(asked.request, tick_s=TICK_S), asked)
+            read(client.stream_sync(asked.request, tick_s=TICK_S), asked)
         return self._value(asked)
 
     def _refresh(self) -> None:
@@ -332,26 +306,6 @@ def extracted(text: str) -> object:
         return json.loads(inner)
     except (ValueError, RecursionError):  # a hostile answer nests deeper than the stack
         return inner.removesuffix("\n")
-
-
-def _read(events: Any, asked: Asked) -> None:  # noqa: ANN401 - bridge's generator
-    """Read a stream to its end; an interrupt is in the response then."""
-    try:
-        bridge.consume(events, asked.show)
-    except KeyboardInterrupt:
-        asked.interrupted()
-
-
-async def _read_async(
-    stream: AsyncGenerator[Event | None, None] | AsyncGenerator[Event, None], asked: Asked
-) -> None:
-    """As `_read`, awaited: the interrupt is a cancellation then."""
-    try:
-        async with aclosing(stream) as events:
-            async for event in events:
-                asked.show(event)
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        asked.interrupted()
 
 
 # --- sub-commands

@@ -189,6 +189,20 @@ def test_the_kernels_own_loop_serves_on_demand(kernel):
         kernel.run("%config LLMMagics.event_loop = 'background'")
 
 
+@pytest.mark.parametrize("loop", ["background", "kernel"])
+def test_a_silent_model_is_counted_up_on_whatever_loop(kernel, loop):
+    kernel.run(
+        "from multimodel_magic.providers.scripted import Say, ScriptedProvider, Wait\n"
+        "script = {'m': [[Wait(2), Say('ok')]]}\n"
+        "multimodel_magic.llm.client.providers['mute'] = ScriptedProvider(script, name='mute')\n"
+        f"%config LLMMagics.event_loop = {loop!r}"
+    )
+    try:
+        assert kernel.run("%%llm mute:m\nHello").updates > 4
+    finally:
+        kernel.run("%config LLMMagics.event_loop = 'background'")
+
+
 def test_reset_forgets_the_conversation(kernel):
     kernel.run("%%llm scripted:echo --quiet\nfirst")
     kernel.run("%llm reset")

@@ -18,6 +18,7 @@ from multimodel_magic.notebook.compare import live as views
 from multimodel_magic.notebook.compare import picture, twin
 from multimodel_magic.notebook.compare.pane import Pane, View
 from multimodel_magic.notebook.compare.voting import cast, head_of
+from multimodel_magic.notebook.terminal import status_line
 from multimodel_magic.notebook.widgets.stage import VIEW, Place
 from multimodel_magic.session import Session
 from multimodel_magic.types import Event, Finished, Routed
@@ -102,6 +103,7 @@ class Board:
         self._panes = [Pane(place, name, format, clock=clock) for place, name in names]
         self._votes: dict[str | None, Vote] = {}
         self._stream = stream and not quiet
+        self._line = None if self._stream or quiet else status_line()
         self._wants_live = live and self._stream and views.installed()
         self._live: views.Live | None = None
         self._slot: Place | None = None
@@ -222,6 +224,7 @@ class Board:
                 self._votes[change.judge] = change
             case Mark.OVER:
                 self._in_cell = False
+                self._clear_line()
                 for pane in self._panes:
                     pane.stopped()
             case Mark.RETIRE:
@@ -236,6 +239,8 @@ class Board:
 
     def _paint(self, *, at_once: bool) -> None:
         begun_s = self._clock()
+        if self._line is not None:
+            self._line.show(" | ".join(map(_in_short, self._views())))
         fresh = self._fresh()
         if self._live is not None:
             head = self._head()
@@ -248,6 +253,11 @@ class Board:
             self._next_twin_s = begun_s + (TWIN_S if self._live is not None else PAINT_S)
         took_s = self._clock() - begun_s
         self._next_s = begun_s + max(PAINT_S * 0.9, took_s / PAINTING_SHARE)
+
+    def _clear_line(self) -> None:
+        if self._line is not None:
+            self._line.clear()
+            self._line = None
 
     def _retire(self) -> None:
         if self._live is not None and self._slot is not None:
@@ -318,6 +328,12 @@ class Board:
 
     def _facts(self) -> dict[str, Any]:
         return picture.facts(self.comparison, self.votes)
+
+
+def _in_short(view: View) -> str:
+    """Say what a pane is doing and for how long, or that it is done."""
+    doing = view.status if view.running else view.state
+    return " · ".join(filter(None, (view.title, doing, view.elapsed)))
 
 
 _Put: TypeAlias = tuple[Board, Change, contextvars.Context]
