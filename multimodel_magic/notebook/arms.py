@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from multimodel_magic.errors import UsageError
 from multimodel_magic.experiments import Results
 from multimodel_magic.experiments.compare import ArmResult
@@ -31,8 +33,8 @@ def _only_one(session: Session) -> str:
 
 
 _COLUMNS = (
-    *("arm", "asks", "requests", "units", "success", "score", "cost"),
-    *("latency", "outcomes", "answered as dealt"),
+    *("arm", "asks", "requests", "units", "success", "score", "mean cost"),
+    *("mean latency", "outcomes", "answered as dealt"),
 )
 
 
@@ -58,21 +60,28 @@ def _row(arm: ArmResult) -> tuple[str, ...]:
     return (
         arm.arm,
         arm.model,
-        str(arm.n),
-        str(arm.units),
+        f"{arm.n:,}",
+        f"{arm.units:,}",
         _number(arm.success, ".1%"),
         _number(arm.score, ".3g"),
         _cost(arm),
-        _number(arm.latency_s, ".2f", after=" s"),
-        str(arm.outcomes),
+        _latency(arm.latency_s),
+        f"{arm.outcomes:,}",
         _number(arm.as_dealt, ".0%"),
     )
 
 
 def _cost(arm: ArmResult) -> str:
-    known = _number(arm.cost_usd, ".3g", "$")
+    # Three digits, and never as $3.2e-05: arms are compared by what they cost.
+    known = "unknown" if arm.cost_usd is None else f"${Decimal(f'{arm.cost_usd:.3g}'):,f}"
     return f"{known} + {arm.unknown_cost} unknown" if arm.unknown_cost else known
 
 
-def _number(value: float | None, shape: str, before: str = "", *, after: str = "") -> str:
-    return "unknown" if value is None else f"{before}{value:{shape}}{after}"
+def _latency(latency_s: float | None) -> str:
+    if latency_s is None or latency_s >= 1:
+        return "unknown" if latency_s is None else f"{latency_s:.2f} s"
+    return f"{latency_s * 1000:.3g} ms"
+
+
+def _number(value: float | None, shape: str) -> str:
+    return "unknown" if value is None else f"{value:{shape}}"

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from multimodel_magic.catalogue import Catalogue
-from multimodel_magic.errors import Misconfigured
+from multimodel_magic.errors import Misconfigured, UnknownModel
 from multimodel_magic.types import LeftOut, Model, Reason, Request, Route, Strategy
 
 __all__ = ["Fixed", "Named", "Resolved", "WithFallbacks"]
@@ -115,7 +115,8 @@ class Resolved:
         chosen = self.strategy.route(request)
         kept: dict[str, str] = {}
         absent: dict[str, str] = {}
-        left_out, notices = list(chosen.left_out), list(chosen.notices)
+        left_out = [self._in_full(out) for out in chosen.left_out]
+        notices = list(chosen.notices)
         models: list[str] = []
         rungs: dict[str, None] = {}
         passed_over: dict[str, str] = {}
@@ -150,6 +151,14 @@ class Resolved:
             stands_in_for=tuple(absent),
             rungs=tuple(rungs),
         )
+
+    def _in_full(self, out: LeftOut) -> LeftOut:
+        """Say which model a role or alias that was left out means: its price can be looked up."""
+        try:
+            full = self.catalogue.resolve(out.model).model.full_name
+        except UnknownModel:
+            return out
+        return LeftOut(full, out.why if out.model in full else f"{out.model}: {out.why}")
 
     def _whys(self, models: tuple[Model, ...]) -> dict[str, str]:
         return {one.full_name: self.catalogue.unusable[one.provider] for one in models}
