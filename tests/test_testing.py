@@ -94,7 +94,17 @@ def test_strategy_may_refuse_with_a_reason() -> None:
 
 
 def test_strategy_that_cannot_be_pickled_is_checked_here_only() -> None:
-    check_strategy(Mine(lambda request: FAST))
+    with pytest.warns(UserWarning, match="mine: not asked in another process.*cannot be pickled"):
+        check_strategy(Mine(lambda request: FAST))
+
+
+def test_a_class_in_place_of_a_strategy_or_provider_is_told_from_one() -> None:
+    with pytest.raises(
+        AssertionError, match=r"the class; give one that is made of it: Mine\(\.\.\.\)"
+    ):
+        check_strategy(Mine)
+    with pytest.raises(AssertionError, match="the class; give one that is made of it: Scripted"):
+        check_provider(ScriptedProvider, model="echo")
 
 
 def test_strategy_of_a_notebook_is_checked_here_only(tmp_path: Path) -> None:
@@ -112,7 +122,10 @@ class Mine:
 
 check_strategy(Mine())
 """
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "strategy mine: not asked in another process, for it cannot be imported" in done.stderr
 
 
 class Counting(Mine):
@@ -398,3 +411,13 @@ def test_provider_is_asked_what_its_author_wants() -> None:
     provider = ScriptedProvider()
     check_provider(provider, model="echo", request=Request("My own."))
     assert {asked.prompt for _, asked in provider.requests} == {"My own."}
+
+
+def test_provider_that_fails_to_say_whether_it_is_usable_is_one_line() -> None:
+    class Broken(ScriptedProvider):
+        def unusable(self) -> str | None:
+            raise KeyError("MY_KEY")
+
+    with pytest.raises(AssertionError, match=r"unusable\(\) raises KeyError: 'MY_KEY'") as caught:
+        check_provider(Broken(), model="echo")
+    assert "\n" not in str(caught.value)

@@ -28,6 +28,11 @@ class Law:
         is_line = isinstance(value, str) and value.strip() and len(value.splitlines()) == 1
         self.holds(is_line, f"{what} is {shown(value)}; give a line of text")
 
+    def is_made(self, thing: object) -> None:
+        """Expect an object and not the class that makes it."""
+        kind = thing.__name__ if isinstance(thing, type) else ""
+        self.holds(not kind, f"this is the class; give one that is made of it: {kind}(...)")
+
     def is_plain(self, value: object, call: str) -> None:
         """Expect the result of a plain function, not something to be awaited."""
         if inspect.iscoroutine(value):
@@ -68,7 +73,8 @@ class Only:
 def name_of(thing: object, kind: str) -> str:
     """Return what to call a thing in a message, before it is known to have a name."""
     name = getattr(thing, "name", None)
-    return f"{kind} {name if isinstance(name, str) and name else type(thing).__name__}"
+    kind_of = (thing if isinstance(thing, type) else type(thing)).__name__
+    return f"{kind} {name if isinstance(name, str) and name else kind_of}"
 
 
 def shown(value: object) -> str:

@@ -73,6 +73,7 @@ def check_provider(
     >>> check_provider(ScriptedProvider(), model="echo")
     """
     law = Law(name_of(provider, "provider"))
+    law.is_made(provider)
     _check_members(law, provider)
     asked = request or Request("Say hello in one sentence.", max_tokens=50)
     check = _Check(law, provider, model, replace(asked, stream=True), timeout_s)
@@ -90,7 +91,8 @@ def _check_members(law: Law, provider: Provider) -> None:
     lacks = [member for member in members if not callable(getattr(provider, member, None))]
     law.holds(not lacks, f"it has no {', '.join(lacks)}; see types.Provider")
     law.holds(isinstance(provider, Provider), "it lacks a member; see types.Provider")
-    why: object = provider.unusable()
+    with law.only("unusable()", advice="give None, or a line that says what is missing"):
+        why: object = provider.unusable()
     law.is_plain(why, "unusable()")
     if why is not None:
         law.is_line(why, "unusable()")

@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import replace
@@ -65,7 +66,7 @@ def check_strategy(strategy: Strategy, requests: Iterable[Request] | None = None
     ----------
     strategy
         Yours. One that cannot be pickled, or that another process cannot import (defined in a
-        notebook, a script, a function), is not checked there.
+        notebook, a script, a function), is not checked there, and a warning says so.
     requests
         What to ask it; by default `REQUESTS`, a few of every kind.
 
@@ -80,6 +81,7 @@ def check_strategy(strategy: Strategy, requests: Iterable[Request] | None = None
     >>> check_strategy(Fixed(("fast", "strong")))
     """
     law = Law(name_of(strategy, "strategy"))
+    law.is_made(strategy)
     law.is_line(getattr(strategy, "name", None), "name")
     law.holds(isinstance(strategy, Strategy), "it has no route(request); see types.Strategy")
     asked = REQUESTS if requests is None else tuple(requests)
@@ -166,14 +168,26 @@ def _check_copies(
     try:
         packed = pickle.dumps((strategy, asked))
     except (pickle.PicklingError, TypeError, AttributeError):
-        return  # A strategy need not travel.
+        _warn(law, "it cannot be pickled")  # A strategy need not travel.
+        return
     with law.only("pickle.loads(pickle.dumps(it))", advice="make it a frozen dataclass"):
         copy, _ = pickle.loads(packed)  # noqa: S301 - packed above
     there = _told_all(law, copy, asked, "asked of a pickled copy")
     _expect_same(law, asked, first, there, "asked of a pickled copy; keep its state in fields")
-    if (elsewhere := _elsewhere(law, packed)) is not None:
-        advice = "asked in another process; hash() is salted, and sets have no order"
-        _expect_same(law, asked, first, elsewhere, advice)
+    if (elsewhere := _elsewhere(law, packed)) is None:
+        _warn(law, "it cannot be imported there")
+        return
+    advice = "asked in another process; hash() is salted, and sets have no order"
+    _expect_same(law, asked, first, elsewhere, advice)
+
+
+def _warn(law: Law, why: str) -> None:
+    """Say that the law which strangers break most often was not looked at."""
+    unseen = "a hash() or the order of a set in it would go unseen; define it in a module"
+    warnings.warn(
+        f"{law.who}: not asked in another process, for {why}: {unseen}",
+        stacklevel=4,  # whoever called check_strategy
+    )
 
 
 def _told_all(law: Law, strategy: Strategy, asked: tuple[Request, ...], when: str) -> list[str]:
