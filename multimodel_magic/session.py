@@ -7,7 +7,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from importlib import import_module
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from multimodel_magic import bridge, plugins, pricing
+from multimodel_magic.bookkeeping import Bookkeeping
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.client.cache import Mode
 from multimodel_magic.client.guards import configured, guards_of, set_guards
@@ -38,13 +39,9 @@ from multimodel_magic.types import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from multimodel_magic.catalogue import Catalogue
     from multimodel_magic.config import RoutingConfig
-    from multimodel_magic.exchange import Exported
     from multimodel_magic.experiments import Results
-    from multimodel_magic.metrics import Summary
 
 __all__ = ["Session", "current", "servers_of", "start"]
 
@@ -91,7 +88,7 @@ class _Late(Mapping[str, Strategy]):
         return len(self._mapping)
 
 
-class Session(Comparing, Voting, Keeping, Replaying):
+class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
     """Ask models from Python, with the same client, ledger and history as the magics.
 
     `from multimodel_magic import llm` gives the kernel's own session.
@@ -429,46 +426,6 @@ class Session(Comparing, Voting, Keeping, Replaying):
     def last(self) -> Response | None:
         """The last finished request of this session, answered or not."""
         return self.history[-1] if self.history else None
-
-    @property
-    def df(self) -> pd.DataFrame:
-        """The session's requests, one a row; the columns stand in `multimodel_magic.ledger`."""
-        return self.ledger.requests_frame(session=self.id)
-
-    @property
-    def attempts(self) -> pd.DataFrame:
-        """The session's attempts, one a row, failed and interrupted ones included."""
-        return self.ledger.attempts_frame(session=self.id)
-
-    def export(
-        self, file: str | Path, *, since: timedelta | None = None, everything: bool = False
-    ) -> Exported:
-        """Write requests, attempts and outcomes to files (.parquet, .csv or .jsonl).
-
-        Parameters
-        ----------
-        file
-            Where the requests go; attempts and outcomes stand beside it.
-        since
-            Only what began so long ago at most.
-        everything
-            All sessions of the ledger, not this one alone.
-
-        Raises
-        ------
-        UsageError
-            For an ending that is none of the three.
-        """
-        from multimodel_magic import exchange
-
-        session = None if everything else self.id
-        return exchange.export(self.ledger, file, session=session, since=since)
-
-    def metrics(self) -> Summary:
-        """Sum this session up."""
-        from multimodel_magic import metrics
-
-        return metrics.overall(self.df, self.attempts)
 
 
 def servers_of(config: RoutingConfig) -> dict[str, Provider]:

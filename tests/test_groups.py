@@ -35,6 +35,11 @@ def session() -> Session:
     [
         ("by task", ["(none)", "code", "3.0 s ?", "100%"]),
         ("by day --all", ["2026-11-22", "$0.03"]),
+        (
+            "",
+            ["openai:b", "first token", "per success", "n = 3", "1.0 s ?", "no answer was judged"],
+        ),
+        ("--all", ["openai:b", "100% (44% to 100%)", "6.0 s", "no answer was judged"]),
         ("routing", ["openai:a", "Overloaded", "6.0 s", "routing accuracy is unknown"]),
         ("against openai:gpt-4o", ["an estimate", "n = 3"]),
     ],
@@ -44,10 +49,25 @@ def test_tables_say_what_was_asked_for(arguments: str, said: list[str]) -> None:
     assert all(words in text for words in said), text
 
 
-@pytest.mark.parametrize("arguments", ["by task", "routing", "against openai:gpt-4o"])
+@pytest.mark.parametrize("arguments", ["", "--all", "by task", "routing", "against a:b"])
 def test_an_empty_session_has_tables_too(arguments: str) -> None:
     empty = Session(UnifiedLLMClient({}), ledger=Ledger(":memory:"))
     assert str(groups(empty, arguments))
+
+
+def test_the_whole_ledgers_table_is_that_of_its_only_session() -> None:
+    one = session()
+    assert str(groups(one, "")) == str(groups(one, "--all"))
+
+
+@pytest.mark.parametrize("arguments", ["", "--all"])
+def test_quality_is_shown_with_how_much_of_the_dearest_models_was_kept(arguments: str) -> None:
+    one = session()
+    for row in one.ledger.last(3):
+        one.record_outcome(row.request.request_id, {"score": 0.5, "success": 1})
+    text = str(groups(one, arguments))
+    assert "openai:b  3" in text
+    assert "100% of the quality of openai:b kept" in text
 
 
 def test_an_unknown_group_names_the_nearest() -> None:
@@ -59,6 +79,10 @@ def test_an_unknown_group_names_the_nearest() -> None:
     ("line", "subcommand"),
     [
         ("stats", "stats"),
+        ("stats --all", "stats"),
+        ("df --since 7d", "df"),
+        ("attempts --all", "attempts"),
+        ("df of what?", None),
         ("stats by task --since 7d", "stats"),
         ("stats routing", "stats"),
         ("stats against openai:gpt-4o --all", "stats"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -58,8 +58,9 @@ def response(
     task: str | None = None,
     notebook: str | None = None,
     strategy: str = "cost",
+    labels: Mapping[str, str] | None = None,
 ) -> Response:
-    labels = {"notebook": notebook} if notebook else {}
+    labels = {**(labels or {}), **({"notebook": notebook} if notebook else {})}
     request = Request(prompt, models=models, task=task, labels=labels)
     numbered = [Attempt(a.provider, a.model, n, *_rest(a)) for n, a in enumerate(tried, start=1)]
     last = tried[-1].error_type if tried else None
@@ -333,6 +334,63 @@ def test_accuracy_and_regret_are_worked_by_hand() -> None:
     assert made.regret == pytest.approx(0.1)
     assert (made.low, made.high) == metrics.wilson(2, 3)
     assert "n = 3 of 4" in str(made)
+
+
+def test_quality_kept_on_the_same_prompts_is_scipys_paired_interval() -> None:
+    prompts = [f"p{n}" for n in range(12)]
+    routed = [response(attempt(n % 2), prompt=p) for n, p in enumerate(prompts)]
+    named = [response(attempt(1), prompt=p, models=("b:y",)) for p in prompts[3:]]
+    dice = np.random.default_rng(3)
+    scores = dice.beta(3, 1, len(routed + named))
+    said = {r.request_id: {"score": s} for r, s in zip(routed + named, scores, strict=True)}
+    made = metrics.maintenance(frames(routed + named)[0], outcomes(said), "b:y")
+    # Who is the reference itself has two answers to a prompt where the routing chose it too.
+    theirs = [
+        (scores[n] + scores[12 + n - 3]) / 2 if n % 2 else scores[12 + n - 3] for n in range(3, 12)
+    ]
+    theirs.insert(0, scores[1])
+    ours = [scores[1], *scores[3:12]]
+    oracle = stats.ttest_rel(ours, theirs).confidence_interval()
+    assert made.paired
+    assert (made.n, made.reference_n) == (10, 10)
+    assert made.difference == pytest.approx(np.mean(ours) - np.mean(theirs))
+    assert (made.low, made.high) == pytest.approx((oracle.low, oracle.high), rel=1e-4)
+    assert made.kept == pytest.approx(np.mean(ours) / np.mean(theirs))
+
+
+def test_quality_kept_on_different_prompts_is_welchs_interval_and_says_so() -> None:
+    routed = [response(attempt(0), prompt=f"a{n}") for n in range(8)]
+    named = [response(attempt(1), prompt=f"b{n}", models=("b:y",)) for n in range(6)]
+    scores = np.random.default_rng(4).beta(3, 1, 14)
+    said = {r.request_id: {"score": s} for r, s in zip(routed + named, scores, strict=True)}
+    made = metrics.maintenance(frames(routed + named)[0], outcomes(said), "b:y")
+    oracle = stats.ttest_ind(scores[:8], scores[8:], equal_var=False).confidence_interval()
+    assert (made.low, made.high) == pytest.approx((oracle.low, oracle.high), rel=1e-4)
+    assert "on different prompts: n = 8 and 6" in str(made)
+
+
+def test_quality_kept_is_unknown_without_judgements_and_an_unknown_reference_is_refused() -> None:
+    requests, _ = frames(day())
+    assert "unknown" in str(metrics.maintenance(requests, outcomes({}), "a:x"))
+    with pytest.raises(UsageError, match="did you mean 'a:x'"):
+        metrics.maintenance(requests, outcomes({}), "a:xx")
+
+
+def test_what_judges_and_replays_asked_stands_apart() -> None:
+    asked = [response(attempt(0)), response(attempt(1), labels={"judges": "c", "x": "1"})]
+    made = metrics.by("purpose", *frames([*asked, response(attempt(0), labels={"replays": "r"})]))
+    assert dict(made["requests"]) == {"answer": 1, "judge": 1, "replay": 1}
+
+
+def test_all_figures_of_the_books_are_one_value() -> None:
+    made = metrics.Metrics(*frames(day()), outcomes({}))
+    assert made.cost_usd == made.overall.cost_usd == metrics.overall(*frames(day())).cost_usd
+    assert made.models.equals(metrics.per_model(frames(day())[1]))
+    assert made.by("task").equals(metrics.by("task", *frames(day())))
+    assert int(made.fallback_matrix.to_numpy().sum()) == int(made.fallback_pairs["n"].sum())
+    assert made.savings("openai:gpt-4o") == metrics.savings(made.requests_frame, "openai:gpt-4o")
+    with pytest.raises(AttributeError):
+        _ = made.no_such_figure
 
 
 def test_accuracy_without_labels_says_so() -> None:

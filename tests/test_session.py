@@ -45,6 +45,15 @@ def test_every_request_is_in_the_frames_under_the_sessions_label(llm):
     assert llm.metrics().answered == 1
 
 
+def test_what_one_session_exports_another_imports(llm, tmp_path):
+    llm("Hi", "scripted:m")
+    other = Session(UnifiedLLMClient({}), ledger=Ledger(":memory:"))
+    llm.export(tmp_path / "day.jsonl")
+    assert other.import_file(tmp_path / "day.jsonl").requests == 1
+    assert other.metrics(everything=True).cost_usd == llm.metrics().cost_usd
+    assert other.metrics().requests == 0
+
+
 def test_the_history_holds_failures_too(llm):
     with pytest.raises(ContentFiltered):
         llm("Hi", "scripted:refuses")

@@ -166,6 +166,11 @@ class Mirror:
 
         return self._reading(read)
 
+    def has_outcomes(self) -> bool | None:
+        """Whether any request was judged; None where there is no telling."""
+        asked = "SELECT EXISTS (SELECT 1 FROM outcome)"
+        return self._reading(lambda raw, _: bool(raw.execute(asked).fetchone()[0]))
+
     def _reading(self, read: Callable[[Connection, Manifest], T]) -> T | None:
         try:
             with closing(_opened(read_only_uri(self._file))) as raw:

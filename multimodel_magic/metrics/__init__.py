@@ -26,15 +26,19 @@ from multimodel_magic.metrics.numbers import (
     wilson,
 )
 from multimodel_magic.metrics.quality import Accuracy, accuracy, quality
+from multimodel_magic.metrics.reference import Maintenance, maintenance
 from multimodel_magic.metrics.routing import distribution, fallback_matrix, fallbacks
 from multimodel_magic.metrics.savings import Savings, savings
 from multimodel_magic.metrics.summary import GROUPS, Summary, by, overall, summed
+from multimodel_magic.metrics.whole import Metrics
 
 __all__ = [
     "GROUPS",
     "RELIABLE_P95_N",
     "RELIABLE_P99_N",
     "Accuracy",
+    "Maintenance",
+    "Metrics",
     "Savings",
     "Summary",
     "accuracy",
@@ -43,6 +47,7 @@ __all__ = [
     "distribution",
     "fallback_matrix",
     "fallbacks",
+    "maintenance",
     "of_models",
     "overall",
     "per_model",

@@ -12,7 +12,7 @@ from multimodel_magic.metrics.numbers import Number, mean, ratio, student_t_95, 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Accuracy", "accuracy", "quality"]
+__all__ = ["Accuracy", "accuracy", "half_width", "judged_answers", "label_of", "quality", "welch"]
 
 _TIE = 1e-9
 """Scores nearer than this are equal."""
@@ -92,10 +92,8 @@ def accuracy(
     where their `prompt_sha256` is. Prompts that were put to several models are seldom a random
     sample of all: the figure is about them.
     """
-    label = label or ("score" if outcomes["score"].notna().any() else "success")
-    if label not in ("score", "success"):
-        raise UsageError(f"no label {label!r}{did_you_mean(label, ('score', 'success'))}")
-    answers = _judged(requests, outcomes)
+    label = label_of(outcomes, label)
+    answers = judged_answers(requests, outcomes)
     routed = answers[answers["asked"].isna()]
     judged = routed[routed[label].notna()]
     of_model = answers[answers[label].notna()].groupby(["prompt_sha256", "name"])[label].mean()
@@ -151,7 +149,7 @@ def quality(
     """
     import pandas as pd
 
-    answers = _judged(requests, outcomes)
+    answers = judged_answers(requests, outcomes)
     answers = answers[answers["score"].notna() | answers["success"].notna()]
     parts = {str(name): part for name, part in answers.groupby("name")}
     if reference is not None and reference not in parts:
@@ -166,7 +164,8 @@ def quality(
     return pd.DataFrame(list(rows.values()), index=index, columns=list(_DTYPES)).astype(_DTYPES)
 
 
-def _judged(requests: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+def judged_answers(requests: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the answers with their `score` and `success`, and the `name` of who answered."""
     answers = requests[(requests["status"] == "answered") & requests["model"].notna()]
     labels = outcomes[["request_id", "score", "success"]]
     both = answers.merge(labels, how="left", on="request_id")
@@ -178,7 +177,7 @@ def _row(part: pd.DataFrame) -> dict[str, Number]:
     # A success between 0 and 1 is a part of one: Wilson's interval is about whole ones.
     whole = round(float(success.sum()))
     low, high = wilson(whole, len(success))
-    middle, half = mean(score), _half_width(score)
+    middle, half = mean(score), half_width(score)
     return {
         "judged": len(part),
         "success_n": len(success),
@@ -192,7 +191,16 @@ def _row(part: pd.DataFrame) -> dict[str, Number]:
     }
 
 
-def _half_width(score: pd.Series[float]) -> float:
+def label_of(outcomes: pd.DataFrame, label: str | None = None) -> str:
+    """Return in what judgements are compared: `score` where there is any, else `success`."""
+    label = label or ("score" if outcomes["score"].notna().any() else "success")
+    if label not in ("score", "success"):
+        raise UsageError(f"no label {label!r}{did_you_mean(label, ('score', 'success'))}")
+    return label
+
+
+def half_width(score: pd.Series[float]) -> float:
+    """Return half of Student's 95 % interval of a mean; `nan` for fewer than two values."""
     n = int(score.notna().sum())
     return student_t_95(n - 1) * math.sqrt(score.var() / n) if n > 1 else math.nan
 
@@ -201,11 +209,11 @@ def _difference(score: pd.Series[float], base: pd.Series[float] | None) -> dict[
     names = ("difference", "difference_low", "difference_high")
     if base is None:
         return dict.fromkeys(names, math.nan)
-    between, half = mean(score) - mean(base), _welch(score, base)
+    between, half = mean(score) - mean(base), welch(score, base)
     return dict(zip(names, (between, between - half, between + half), strict=True))
 
 
-def _welch(one: pd.Series[float], other: pd.Series[float]) -> float:
+def welch(one: pd.Series[float], other: pd.Series[float]) -> float:
     """Return half of Welch's interval (B. L. Welch, Biometrika 34, 1947)."""
     counts = [int(part.notna().sum()) for part in (one, other)]
     if min(counts) <= 1:

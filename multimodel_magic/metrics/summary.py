@@ -30,9 +30,15 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUPS", "Summary", "by", "overall", "summed"]
 
-GROUPS = ("strategy", "task", "user_tier", "day", "notebook", "session", "arm", "model")
+GROUPS = (
+    *("strategy", "task", "user_tier", "day", "notebook", "session", "arm", "model", "purpose"),
+)
 """What `by` groups requests by; `day` is the date in UTC, `model` the one that answered or was
-asked last."""
+asked last, `purpose` is `judge` where a model was asked to judge answers, `replay` where a replay
+asked, else `answer`."""
+
+_PURPOSES = {"judge": '"judges":', "replay": '"replays":'}
+"""By which label a request says what it was for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +218,19 @@ def _keys(group: str, requests: pd.DataFrame) -> pd.Series[str]:
         requests = requests.assign(day=requests["started_at"].dt.strftime("%Y-%m-%d"))
     if group == "model":
         requests = requests.assign(model=requests["provider"] + ":" + requests["model"])
+    if group == "purpose":
+        requests = requests.assign(purpose=_purposes(requests["labels"]))
     keys: pd.Series[str] = requests[group].astype("string")
     return keys
+
+
+def _purposes(labels: pd.Series[str]) -> pd.Series[str]:
+    import pandas as pd
+
+    found = pd.Series("answer", index=labels.index, dtype="string")
+    for purpose, label in _PURPOSES.items():
+        found[labels.str.contains(label, regex=False).fillna(False).astype(bool)] = purpose
+    return found
 
 
 def _attempts_by(

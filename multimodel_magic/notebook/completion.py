@@ -151,7 +151,7 @@ def _in_options(before: str, vocabulary: Callable[[], Vocabulary], *, cell: bool
     if pending.flag:
         return _values(pending.flag, word, vocabulary)
     if pending.rest and not cell:
-        return _in_prompt(before, vocabulary) or _argument(words, word)
+        return _in_prompt(before, vocabulary) or _argument(words, word, vocabulary)
     if word.startswith("-"):
         return _fitting(_unused(words), word, "option")
     if not cell:
@@ -161,11 +161,21 @@ def _in_options(before: str, vocabulary: Callable[[], Vocabulary], *, cell: bool
     return _fitting((*models, *([] if word else _unused(words))), word, "model")
 
 
-def _argument(words: list[str], word: str) -> Offer:
+def _argument(words: list[str], word: str, vocabulary: Callable[[], Vocabulary]) -> Offer:
     """Offer what may follow a subcommand; nothing in a prompt."""
     known = SUBCOMMANDS.get(words[0])
     if known and word.startswith("-"):
         return _fitting((o for o in known.options if o not in words), word, "option")
+    if words in (["export"], ["import"]):
+        from multimodel_magic.notebook.attaching import files
+
+        return Offer(tuple(files(word)), word, "path")
+    if words == ["stats", "by"]:
+        from multimodel_magic.metrics import GROUPS
+
+        return _fitting(GROUPS, word, "value")
+    if words == ["stats", "against"]:
+        return _fitting((one for one in vocabulary().models if ":" in one), word, "model")
     return (
         _fitting(known.words, word, "value") if known and len(words) == 1 else Offer((), "", "text")
     )

@@ -54,7 +54,8 @@ class Subcommand:
     """What may stand behind that."""
 
 
-_SCOPE = r"(\s+--\w+(\s+[^\s-]\S*)?)*"
+_ONE_SCOPE = r"--\w+(\s+[^\s-]\S*)?"
+_SCOPE = rf"(\s+{_ONE_SCOPE})*"
 """The options that say which requests are meant (`notebook.files`)."""
 
 SCOPE = ("--since", "--all", "--session")
@@ -75,12 +76,22 @@ SUBCOMMANDS: dict[str, Subcommand] = {
         r"\d*",
     ),
     "last": Subcommand("the last response again"),
-    "df": Subcommand("this session's requests as a DataFrame"),
-    "attempts": Subcommand("this session's attempts, failed ones included, as a DataFrame"),
+    "df": Subcommand(
+        "this session's requests as a DataFrame; --all sessions",
+        "[--since 7d]",
+        rf"({_ONE_SCOPE})?" + _SCOPE,
+        options=SCOPE,
+    ),
+    "attempts": Subcommand(
+        "this session's attempts as a DataFrame, failed ones included",
+        "[--since 7d]",
+        rf"({_ONE_SCOPE})?" + _SCOPE,
+        options=SCOPE,
+    ),
     "stats": Subcommand(
-        "success, latency, cost; routing; `against p:m` estimates savings",
+        "success, latency, cost, quality; routing; savings `against p:m`",
         "[by GROUP|routing]",
-        r"|(by\s+\w+|routing|against\s+\S+:\S+)" + _SCOPE,
+        rf"(by\s+\w+|routing|against\s+\S+:\S+|{_ONE_SCOPE})?" + _SCOPE,
         ("by", "routing", "against"),
         SCOPE,
     ),

@@ -14,9 +14,12 @@ from multimodel_magic.notebook.declaration import SCOPE
 from multimodel_magic.session import Session
 
 if TYPE_CHECKING:
-    from multimodel_magic.notebook.charts import Chart
+    import pandas as pd
 
-__all__ = ["Scope", "export", "import_file", "plot", "scope", "words"]
+    from multimodel_magic.notebook.charts import Chart
+    from multimodel_magic.notebook.options import Options
+
+__all__ = ["Scope", "export", "frame", "import_file", "plot", "scope", "words"]
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -66,6 +69,14 @@ def words(arguments: str) -> list[str]:
         return shlex.split(arguments)
     except ValueError as error:
         raise UsageError(f"{arguments}: {error}") from error
+
+
+def frame(session: Session, options: Options) -> pd.DataFrame:
+    """Return the requests (`df`) or attempts of a scope: `[--all] [--since 7d]`."""
+    meant = scope(session, words(options.arguments))
+    books = session.ledger
+    made = books.requests_frame if options.subcommand == "df" else books.attempts_frame
+    return made(session=meant.session, since=meant.since)
 
 
 def export(session: Session, arguments: str) -> exchange.Exported:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Mapping
-from decimal import Decimal
 from typing import Any
 
 from multimodel_magic import exchange, metrics
 from multimodel_magic.errors import UsageError
 from multimodel_magic.exchange import Books
 from multimodel_magic.notebook.files import scope
-from multimodel_magic.notebook.receipt import money, seconds
+from multimodel_magic.notebook.receipt import seconds
+from multimodel_magic.notebook.stats import (
+    FEW,
+    known,
+    percentile,
+    rate,
+    share,
+    stats,
+    with_unknown,
+)
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.session import Session
 
 __all__ = ["groups"]
-
-_FEW = "? too few answers for the percentile (p95: 20, p99: 100)"
 
 
 def groups(session: Session, arguments: str) -> Report:
@@ -28,18 +33,29 @@ def groups(session: Session, arguments: str) -> Report:
     UsageError
         For an unknown group or option, with the nearest.
     """
-    what, *rest = arguments.split()
-    value = rest.pop(0) if what != "routing" and rest else ""
-    meant = scope(session, rest)
+    words = arguments.split()
+    what = "" if not words or words[0].startswith("--") else words.pop(0)
+    value = words.pop(0) if what in ("by", "against") and words else ""
+    meant = scope(session, words)
+    if not what:
+        return stats(session, meant)
     books = exchange.books(session.ledger, session=meant.session, since=meant.since)
     if what == "by":
         return Report((_by(books, value),))
     if what == "against":
-        said = metrics.savings(books.requests, value, price=session.client.price)
-        return Report((Table(f"Against all on {value}", (), (("savings", str(said)),)),))
+        return Report((_against(session, books, value),))
     if what == "routing":
         return Report((_distribution(books), _fallbacks(books)))
-    raise UsageError("%llm stats [by GROUP|routing|against PROVIDER:MODEL]")
+    raise UsageError("%llm stats [by GROUP|routing|against PROVIDER:MODEL] [--all] [--since 7d]")
+
+
+def _against(session: Session, books: Books, model: str) -> Table:
+    saved = metrics.savings(books.requests, model, price=session.client.price)
+    try:
+        kept = str(metrics.maintenance(books.requests, books.outcomes, model))
+    except UsageError as error:
+        kept = f"quality is unknown: {error}"
+    return Table(f"Against all on {model}", (), (("savings", str(saved)), ("quality", kept)))
 
 
 def _by(books: Books, group: str) -> Table:
@@ -53,35 +69,20 @@ def _by(books: Books, group: str) -> Table:
         )
     )
     columns = (group, "n", "success", "fell back", "p50", "p95", "p99", "cost", "per answer")
-    return Table(f"By {group} (requests)", columns, rows, _FEW)
+    return Table(f"By {group} (requests)", columns, rows, FEW)
 
 
 def _row(name: str, row: Mapping[Hashable, Any]) -> tuple[str, ...]:
-    unknown = f" + {row['unknown_cost']} unknown" if row["unknown_cost"] else ""
-    low, high = row["success_low"], row["success_high"]
-    rate = _share(row["success_rate"])
     marks = {95: row["p95_reliable"], 99: row["p99_reliable"]}
     return (
         name,
         f"{row['requests']:,}",
-        f"{rate} ({low:.0%} to {high:.0%})" if rate else "unknown",
-        _share(row["fallback_rate"]),
-        *(_percentile(row[f"latency_p{p}_s"], sure=marks.get(p, True)) for p in (50, 95, 99)),
-        money(Decimal(row["cost_usd"])) + unknown,
-        _known(row["cost_per_answer_usd"]),
+        rate(row) or "unknown",
+        share(row["fallback_rate"]),
+        *(percentile(row[f"latency_p{p}_s"], sure=marks.get(p, True)) for p in (50, 95, 99)),
+        with_unknown(row),
+        known(row["cost_per_answer_usd"]),
     )
-
-
-def _share(rate: float) -> str:
-    return "" if math.isnan(rate) else f"{rate:.0%}"
-
-
-def _percentile(value: float, *, sure: bool) -> str:
-    return "" if math.isnan(value) else seconds(value) + " ?" * (not sure)
-
-
-def _known(cost_usd: float) -> str:
-    return "" if math.isnan(cost_usd) else money(Decimal(cost_usd))
 
 
 def _distribution(books: Books) -> Table:
@@ -89,8 +90,8 @@ def _distribution(books: Books) -> Table:
     rows = tuple(
         (
             str(name),
-            f"{row['chosen']:,} {_share(row['chosen_share'])}".rstrip(),
-            f"{row['answered']:,} {_share(row['answered_share'])}".rstrip(),
+            f"{row['chosen']:,} {share(row['chosen_share'])}".rstrip(),
+            f"{row['answered']:,} {share(row['answered_share'])}".rstrip(),
         )
         for name, row in zip(made.index, made.to_dict("records"), strict=True)
     )

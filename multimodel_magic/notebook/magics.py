@@ -354,11 +354,15 @@ def _ab(magics: Magics, options: Options) -> object:
 
 
 def _stats(magics: Magics, options: Options) -> object:
-    if not options.arguments:
-        return reports.stats(magics.session)
     from multimodel_magic.notebook.groups import groups
 
     return groups(magics.session, options.arguments)
+
+
+def _frame(magics: Magics, options: Options) -> object:
+    from multimodel_magic.notebook import files
+
+    return files.frame(magics.session, options)
 
 
 def _plot(magics: Magics, options: Options) -> object:
@@ -401,8 +405,8 @@ SUBCOMMANDS: dict[str, Callable[[Magics, Options], object]] = {
     "models": lambda magics, _: magics.models(),
     "why": _why,
     "last": lambda magics, _: reports.nth(magics.session, None),
-    "df": lambda magics, _: magics.session.df,
-    "attempts": lambda magics, _: magics.session.attempts,
+    "df": _frame,
+    "attempts": _frame,
     "stats": _stats,
     "plot": _plot,
     "export": _export,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import platform
 import sys
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from multimodel_magic.errors import MultimodelError, UsageError
 from multimodel_magic.notebook.guards import guards
@@ -18,7 +16,7 @@ from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.session import Session
 from multimodel_magic.types import Attempt, PriceOf, Reason, Response, Route, Usage
 
-__all__ = ["doctor", "history", "models", "stats", "status", "why"]
+__all__ = ["doctor", "history", "models", "status", "why"]
 
 PACKAGES = (
     "anthropic",
@@ -209,11 +207,21 @@ def _end(attempt: Attempt) -> str:
 def history(session: Session) -> Table:
     """Show the session's requests, newest last, as `%llm why N` counts them."""
     rows = tuple(
-        (str(number), _short(response.request.prompt), receipt(response))
+        (str(number), _asked(response), receipt(response))
         for number, response in enumerate(session.history, start=1)
     )
     note = "%llm why N explains one; the ledger keeps earlier sessions"
     return Table("History", ("N", "prompt", "receipt"), rows, note)
+
+
+def _asked(response: Response) -> str:
+    """Return the prompt in a line; that of a judge or a replay, which cost too, is called one."""
+    labels = response.request.labels
+    what = next((name for label, name in _ASKED_FOR.items() if label in labels), "")
+    return f"{what}{_short(response.request.prompt)}"
+
+
+_ASKED_FOR = {"judges": "(judge) ", "replays": "(replay) "}
 
 
 def _short(prompt: str) -> str:
@@ -236,65 +244,6 @@ def nth(session: Session, number: int | None) -> Response:
     if not 1 <= number <= len(session.history):
         raise UsageError(f"there is no request {number}: this session has {len(session.history)}")
     return session.history[number - 1]
-
-
-def stats(session: Session) -> Report:
-    """Show the session's numbers, overall and per model; a p95 of few answers is marked."""
-    from multimodel_magic import metrics
-
-    frame = metrics.per_model(session.attempts)
-    rows = tuple(_model_row(str(name), row) for name, row in frame.to_dict("index").items())
-    few = metrics.RELIABLE_P95_N
-    note = f"? a p95 of fewer than {few} answers; success with Wilson's 95 % interval"
-    return Report((_overall(session), Table("Per model (attempts)", _COLUMNS, rows, note)))
-
-
-def _overall(session: Session) -> Table:
-    summary = session.metrics()
-    unknown = f" and {summary.unknown_cost} of unknown cost" if summary.unknown_cost else ""
-    return Table(
-        "Overall (requests)",
-        (),
-        (
-            ("requests", f"{summary.requests}"),
-            ("answered", f"{summary.answered}"),
-            *([("of these cached", f"{summary.cached}")] if summary.cached else []),
-            ("interrupted", f"{summary.interrupted}"),
-            ("fell back", f"{summary.fallbacks}"),
-            ("cost", f"{money(summary.cost_usd)}{unknown}"),
-            ("lost in failed attempts", seconds(summary.time_lost_s or 0.0)),
-        ),
-    )
-
-
-_COLUMNS = (
-    *("model", "n", "answered", "success", "p50", "p95", "first token"),
-    *("cost", "tokens in → out", "tokens/s"),
-)
-
-
-def _model_row(name: str, row: Mapping[Hashable, Any]) -> tuple[str, ...]:
-    rate = "unknown"
-    if not math.isnan(row["success_rate"]):
-        low, high = row["success_low"], row["success_high"]
-        rate = f"{row['success_rate']:.0%} ({low:.0%} to {high:.0%})"
-    unknown = f" + {row['unknown_cost']} unknown" if row["unknown_cost"] else ""
-    return (
-        name,
-        f"{row['n']}",
-        f"{row['answered']}",
-        rate,
-        _seconds(row["latency_p50_s"]),
-        _seconds(row["latency_p95_s"]) + ("" if row["p95_reliable"] else " ?"),
-        _seconds(row["ttft_p50_s"]),
-        money(Decimal(row["cost_usd"])) + unknown,
-        f"{row['input_tokens']:,} → {row['output_tokens']:,}",
-        "" if math.isnan(row["tokens_per_s"]) else f"{row['tokens_per_s']:.0f}",
-    )
-
-
-def _seconds(value: float) -> str:
-    return "" if math.isnan(value) else seconds(value)
 
 
 def doctor(session: Session, unusable: Mapping[str, str]) -> Report:
