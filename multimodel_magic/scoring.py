@@ -45,6 +45,8 @@ _GREETING_WORDS = 6
 _NOTATION_DISCOUNT = 12.0
 _CODE_DISCOUNT = 0.4
 _LENGTH_UNIT = 20
+# In "Is P = NP?" the formula is all there is; among many words it only says what the field is.
+_FORMULA_FADE = 3.0
 _USUAL_LETTERS = 5.0
 _LONG_WORD = 10
 _SUM_CHARACTERS = 40
@@ -287,8 +289,8 @@ def _measure_notation(text: str, marks: bytes, share: float, values: list[float]
     They are long and full of names and numbers without saying as much as prose does.
     """
     prose = exp(-_NOTATION_DISCOUNT * share)
-    if _count(marks, _OPERATORS) or not text.isascii():
-        values[_FORMULA] = 1.0 if _FORMULA_MARK.search(text) else 0.0
+    if (_count(marks, _OPERATORS) or not text.isascii()) and _FORMULA_MARK.search(text):
+        values[_FORMULA] = 1 / (1 + _FORMULA_FADE * values[_LENGTH])
     code = _count_code_marks(text, marks)
     if code > 1:
         values[_CODE] = log1p(code)

@@ -67,6 +67,37 @@ def test_words_inside_words_fire_nothing(word):
     assert "steps" not in fired(f"We {word} the plan")
 
 
+@pytest.mark.parametrize(
+    ("prompt", "signals"),
+    [
+        ("The ball falls into the sea", {"connective"}),
+        ("My son met the mayor and the premier", {"person", "comparison", "maths"}),
+        ("Leave a comment on the dove with the hoe", {"question", "why"}),
+        ("It is a sin, per se", {"negation", "connective"}),
+    ],
+)
+def test_an_english_word_is_not_heard_as_a_word_of_another_language(prompt, signals):
+    heard = {signal.name: signal.words for signal in complexity(prompt).signals}
+    english = {"my"}
+    assert not any(set(heard.get(name, ())) - english for name in signals)
+
+
+def test_an_ordinal_is_no_step():
+    assert "steps" not in fired("Who was the first president, and who the second?")
+    assert "steps" in fired("Do it step by step")
+
+
+def test_a_formula_is_all_of_a_short_prompt_and_a_detail_of_a_long_one():
+    def formula(prompt: str) -> float:
+        return next(s.value for s in complexity(prompt).signals if s.name == "formula")
+
+    prompt = "Is P = NP?"
+    told = [formula(f"{prompt} {'Tell it to a child. ' * count}") for count in (0, 2, 4, 8, 16)]
+    assert told[0] == 1.0
+    assert told == sorted(told, reverse=True)
+    assert 0 < told[-1] < 0.3
+
+
 def test_what_cannot_be_read_gets_the_middle_tier_and_says_so():
     for prompt in ("", "   ", "???", "\U0001f937", "zxqv blorp"):
         found = complexity(prompt)
