@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from multimodel_magic import bridge, plugins, pricing
+from multimodel_magic import bridge, pricing
 from multimodel_magic.bookkeeping import Bookkeeping
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.client.cache import Mode
@@ -32,7 +32,6 @@ from multimodel_magic.types import (
     MAIN_THREAD,
     Message,
     Option,
-    Provider,
     Response,
     Strategy,
     new_ulid,
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from multimodel_magic.config import RoutingConfig
     from multimodel_magic.experiments import Results
 
-__all__ = ["Session", "current", "servers_of", "start"]
+__all__ = ["Session", "current", "start"]
 
 _log = logging.getLogger("multimodel_magic.session")
 
@@ -225,18 +224,18 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
 
     # --- configuration
 
-    def refresh(self) -> str | None:
+    def refresh(self, *, search: bool = False) -> str | None:
         """Load the routing configuration where it is new or has changed, and say so in a line.
 
         A changed file that is broken leaves the earlier configuration in force, and the line says
-        what is wrong with it.
+        what is wrong with it. `search` looks for a new one though one has just looked (a cell).
 
         Raises
         ------
         ConfigError
             Where the first configuration found is broken: nothing is ever half-applied.
         """
-        path = self.config_path or self._search()
+        path = self.config_path or self._search(search)
         stamp = _stamp(path)
         if path is None or stamp is None or stamp == self._stamp:
             return None
@@ -250,10 +249,10 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
             return f"{error} (the earlier configuration stays in force)"
         return f"{path.name} has changed and was read again" if known else f"using {path}"
 
-    def _search(self) -> Path | None:
-        """Look for a configuration, at most once a second: every cell asks, and it costs 1 ms."""
+    def _search(self, anew: bool) -> Path | None:  # noqa: FBT001
+        """Look for a configuration: at most once a second where a program asks."""
         now_s = time.monotonic()
-        if self._searched_s is None or now_s - self._searched_s > SEARCH_FRESH_S:
+        if anew or self._searched_s is None or now_s - self._searched_s > SEARCH_FRESH_S:
             self._found, self._searched_s = find_config(self._folder), now_s
         return self._found
 
@@ -288,7 +287,7 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
             guards = configured(config, guards)
             price = partial(pricing.price, overrides=routing.own_rates(config))
             digest = config_hash(config)
-            self.client.providers.update(servers_of(config))
+            self.client.providers.update(routing.servers_of(config))
         self.config, self._config_hash = config, digest
         self.use_cache(None if config is None else config.cache)
         self.client.strategy, self._catalogue = strategy, catalogue
@@ -426,16 +425,6 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
     def last(self) -> Response | None:
         """The last finished request of this session, answered or not."""
         return self.history[-1] if self.history else None
-
-
-def servers_of(config: RoutingConfig) -> dict[str, Provider]:
-    """Make the providers that a configuration adds under names of their own."""
-    return {
-        name: plugins.load_provider(server.type)(
-            name=name, base_url=server.base_url, key_env=server.api_key_env
-        )
-        for name, server in config.providers.items()
-    }
 
 
 def _stamp(path: Path | None) -> tuple[int, int] | None:

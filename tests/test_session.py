@@ -141,6 +141,17 @@ def test_a_configuration_is_found_from_the_notebooks_folder_upward(tmp_path):
     session.ledger.close()
 
 
+def test_a_file_that_was_written_a_moment_ago_counts_in_the_next_cell(tmp_path):
+    client = UnifiedLLMClient({"scripted": ScriptedProvider(SCRIPT)})
+    session = Session(client, ledger=Ledger(":memory:"), folder=tmp_path)
+    assert session.refresh(search=True) is None
+    (tmp_path / "routing_config.yml").write_text("routing: {default_model: 'scripted:m'}")
+    assert session.refresh() is None  # a program that asks request after request: once a second
+    assert session.refresh(search=True).startswith("using ")
+    assert session("Hi").model == "m"
+    session.ledger.close()
+
+
 def test_a_session_is_exported_to_files(llm, tmp_path):
     llm("Hi", "scripted:m")
     llm.export(tmp_path / "day.csv")

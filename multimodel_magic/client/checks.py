@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 
 from multimodel_magic.client.cache import mode_named
@@ -22,7 +22,16 @@ from multimodel_magic.types import (
     Usage,
 )
 
-__all__ = ["check", "named", "names", "priced", "providers_of", "recorded", "trouble"]
+__all__ = [
+    "check",
+    "named",
+    "names",
+    "priced",
+    "providers_of",
+    "recorded",
+    "strategy_of",
+    "trouble",
+]
 
 _NUMBERS = (
     *("timeout_s", "retries", "max_tokens", "hedge_s", "max_cost_usd"),
@@ -94,6 +103,26 @@ def recorded(recorder: Recorder, response: Response) -> None:
         recorder.record(response)
     except Exception as error:  # noqa: BLE001 - as above
         _log.warning("request %s was not recorded: %r", response.request_id, error)
+
+
+def strategy_of(
+    request: Request, strategies: Mapping[str, Strategy], otherwise: Strategy
+) -> Strategy:
+    """Return the strategy that the request names, `otherwise` where it names none or a model.
+
+    Raises
+    ------
+    UsageError
+        For a name that is none; names the nearest, else what there is.
+    """
+    name = request.strategy
+    if name is None or request.models:
+        return otherwise
+    if name not in strategies:
+        known = sorted(strategies)
+        near = did_you_mean(name, known) or f"; there are {', '.join(known) or 'none'}"
+        raise UsageError(f"no strategy is called {name!r}{near}")
+    return strategies[name]
 
 
 async def trouble(provider: Provider, *, is_named: bool = False) -> str | None:

@@ -18,7 +18,15 @@ from multimodel_magic import bridge, limits, plugins, pricing
 from multimodel_magic.attachments import attached
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.client.cache import Cache, Mode
-from multimodel_magic.client.checks import check, named, names, providers_of, recorded, trouble
+from multimodel_magic.client.checks import (
+    check,
+    named,
+    names,
+    providers_of,
+    recorded,
+    strategy_of,
+    trouble,
+)
 from multimodel_magic.client.counting import Counting
 from multimodel_magic.client.prices import PriceList
 from multimodel_magic.client.run import Means, Run, response_of
@@ -29,7 +37,6 @@ from multimodel_magic.errors import (
     Misconfigured,
     MultimodelError,
     UsageError,
-    did_you_mean,
 )
 from multimodel_magic.limits import (
     Breakers,
@@ -325,8 +332,7 @@ class UnifiedLLMClient:
     async def survey(self, others: Mapping[str, Provider] | None = None) -> Mapping[str, str]:
         """Say which providers cannot be asked here, and why; asks local servers if they are up.
 
-        `others` are providers that the client does not have, such as those of a configuration
-        that is looked at and not in use.
+        `others` are not the client's: those of a configuration that is looked at and not in use.
         """
         refused = self._all_refused() if self._keys else {}
         new = [(name, await trouble(one)) for name, one in (others or {}).items()]
@@ -413,12 +419,7 @@ class UnifiedLLMClient:
     # --- routing
 
     def _chosen(self, request: Request) -> Strategy:
-        chosen = self.strategy
-        if request.strategy is not None and not request.models:
-            if request.strategy not in self.strategies:
-                near = did_you_mean(request.strategy, self.strategies)
-                raise UsageError(f"no strategy is called {request.strategy!r}{near}")
-            chosen = self.strategies[request.strategy]
+        chosen = strategy_of(request, self.strategies, self.strategy)
         return WithFallbacks(Named(chosen), self.fallbacks)
 
     def _resolved(self, strategy: Strategy, unusable: Mapping[str, str]) -> Resolved:
@@ -489,10 +490,9 @@ class UnifiedLLMClient:
 
     async def _unusable(self, name: str, is_named: bool) -> str | None:  # noqa: FBT001 - private
         try:
-            provider = self._provider(name)
+            return await trouble(self._provider(name), is_named=is_named)
         except Misconfigured as error:
             return str(error)
-        return await trouble(provider, is_named=is_named)
 
     def _provider(self, name: str) -> Provider:
         if name not in self.providers:

@@ -9,7 +9,7 @@ from multimodel_magic import bridge, routing
 from multimodel_magic.config import RoutingConfig, find_config, load_config
 from multimodel_magic.errors import UsageError
 from multimodel_magic.notebook.table import Report, Table
-from multimodel_magic.session import Session, servers_of
+from multimodel_magic.session import Session
 
 if TYPE_CHECKING:
     from multimodel_magic.notebook.widgets.config_editor import ConfigEditor
@@ -61,7 +61,7 @@ def _checked(session: Session, path: str) -> Report:
 
 def _here(session: Session, config: RoutingConfig) -> Table:
     """Say what is doubtful, roles that lead to nobody who can be asked here included."""
-    return checked(session, config, bridge.run(session.client.survey(servers_of(config))))
+    return checked(session, config, bridge.run(session.client.survey(routing.servers_of(config))))
 
 
 def checked(

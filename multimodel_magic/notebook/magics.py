@@ -171,7 +171,7 @@ class Magics:
 
     def _refresh(self) -> None:
         """Take up a changed configuration, and say so."""
-        said = self.session.refresh()
+        said = self.session.refresh(search=True)
         if said is not None:
             print(said)  # noqa: T201 - a notice in the cell
 

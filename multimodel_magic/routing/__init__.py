@@ -11,6 +11,7 @@ from multimodel_magic.routing.build import (
     build_strategy,
     configured_catalogue,
     own_rates,
+    servers_of,
 )
 from multimodel_magic.routing.lint import Finding, lint
 from multimodel_magic.routing.rules import Asked, BoundRule, ByRules, Dealt, Guarded
@@ -30,4 +31,5 @@ __all__ = [
     "configured_catalogue",
     "lint",
     "own_rates",
+    "servers_of",
 ]

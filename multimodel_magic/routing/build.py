@@ -37,7 +37,7 @@ from multimodel_magic.strategies.cost import ByCostTier, Terms, seed_table
 from multimodel_magic.strategies.experiment import Arm, Experiment
 from multimodel_magic.strategies.task import ByTask
 from multimodel_magic.strategies.weighted import Weighted
-from multimodel_magic.types import AnyJudge, Request, Route, Strategy
+from multimodel_magic.types import AnyJudge, Provider, Request, Route, Strategy
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -47,6 +47,7 @@ __all__ = [
     "build_strategy",
     "configured_catalogue",
     "own_rates",
+    "servers_of",
 ]
 
 DEFAULT_MODEL = "balanced"
@@ -134,6 +135,16 @@ def own_rates(config: RoutingConfig) -> Mapping[str, Rates]:
     return {
         name: Rates(own.input, own.output, own.cache_read, own.cache_write)
         for name, own in config.prices.items()
+    }
+
+
+def servers_of(config: RoutingConfig) -> dict[str, Provider]:
+    """Make the providers that a configuration adds under names of their own."""
+    return {
+        name: plugins.load_provider(server.type)(
+            name=name, base_url=server.base_url, key_env=server.api_key_env
+        )
+        for name, server in config.providers.items()
     }
 
 
