@@ -1,6 +1,8 @@
 """Who is chosen, in which order of precedence, and what the trace says of it."""
 
+import json
 import os
+import pickle
 import subprocess
 import sys
 from datetime import UTC, date, datetime
@@ -619,6 +621,38 @@ def test_another_process_chooses_the_same():
     )
     assert run.stdout.strip() == here
     assert "new_model_test:treatment" in here
+
+
+ELSEWHERE = """
+import json, pickle, sys
+from datetime import datetime, UTC
+from multimodel_magic.config import parse_config
+from multimodel_magic.routing import build_strategy
+
+at, asked = pickle.loads(sys.stdin.buffer.read())
+routes = [build_strategy(parse_config(text), at=at).route(request) for text, request in asked]
+print(json.dumps([repr(one) for one in routes]))
+"""
+# The file's own scorer and the default one, whose words stand in sets.
+SCORED = st.tuples(CONFIGS, st.sampled_from(["seed", "default"])).map(
+    lambda drawn: {**drawn[0], "complexity": {"classifier": drawn[1]}}
+)
+
+
+@pytest.mark.slow
+@settings(quick, max_examples=4)
+@given(st.lists(st.tuples(SCORED, REQUESTS), min_size=10, max_size=20), st.integers(1, 1000))
+def test_the_same_request_gets_the_same_route_in_another_process_too(asked, seed):
+    said = [(config_of(routing).to_yaml(), request_) for routing, request_ in asked]
+    here = [repr(build_strategy(parse_config(text), at=AT).route(r)) for text, r in said]
+    there = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE],
+        input=pickle.dumps((AT, said)),
+        env={**os.environ, "PYTHONHASHSEED": str(seed)},
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(there.stdout) == here
 
 
 def test_a_client_follows_the_configuration():
