@@ -158,6 +158,16 @@ def test_text_is_kept_only_where_wanted_and_the_hash_always(ledger: Ledger) -> N
     )
 
 
+@pytest.mark.parametrize(
+    "value", ["sk-proj-0a1b2c3d4e5f6g", "Bearer 0a1b2c3d4e5f", "gsk_0a1b2c3d4e5f"]
+)
+def test_an_option_whose_value_looks_like_a_key_is_hidden(ledger: Ledger, value: str) -> None:
+    request = Request("x", options={"user": value, "stop": ["key-points", value], "seed": 7})
+    ledger.record(replace(answered(), request=request))
+    kept = json.loads(ledger.last()[0].request.options or "")
+    assert kept == {"user": HIDDEN, "stop": ["key-points", HIDDEN], "seed": 7}
+
+
 def test_options_whose_names_look_like_secrets_are_hidden(ledger: Ledger) -> None:
     canary = "sk-canary"
     options = {

@@ -7,6 +7,7 @@ frozen dataclass of fifty fields costs 10 us to make and 2 ms to define at impor
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -30,10 +31,13 @@ __all__ = [
 ]
 
 HIDDEN = "[hidden]"
-"""What the ledger holds in place of an option whose name looks like a secret's."""
+"""What the ledger holds in place of an option whose name or value looks like a secret's."""
 
 _SECRET_WORDS = ("key", "token", "authorization", "secret", "password", "credential", "cookie")
 _NOT_SECRET = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})
+_KEYLIKE = re.compile(
+    r"\b(?:sk|pk|rk|xai|gsk|hf)[-_](?=[\w-]*\d)[\w-]{12,}|\bBearer\s+\S{8,}", re.ASCII
+)
 _COLUMNS_OF_THEIR_OWN = frozenset({"session", "notebook", "cell", "config"})
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
@@ -406,7 +410,7 @@ def _without_secrets(value: object) -> object:
         return {n: HIDDEN if _is_secret(str(n)) else _without_secrets(v) for n, v in value.items()}
     if isinstance(value, list | tuple):
         return [_without_secrets(item) for item in value]
-    return value
+    return HIDDEN if isinstance(value, str) and _KEYLIKE.search(value) else value
 
 
 def _is_secret(name: str) -> bool:

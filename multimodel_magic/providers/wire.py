@@ -54,6 +54,9 @@ MOST_TOKENS = 1_000_000_000
 MOST_WORD = 200
 """Characters of a name or a stop reason: they are shown and kept."""
 
+MOST_SEEN = 2000
+"""Bytes that are looked through for keys where 60 characters are shown."""
+
 MAX_EVENT_BYTES = 32 * 1024 * 1024
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_TEXT = 64 * 1024 * 1024
@@ -538,6 +541,6 @@ async def _linger(chunks: AsyncGenerator[bytes, None], reading: Reading, frames:
 
 
 def _glimpse(reading: Reading, data: bytes | bytearray) -> str:
-    """Show how something that is no answer begins."""
-    begin = data[:60].decode("utf-8", "replace")
-    return repr(reading.place.scrub(begin)) if begin.strip() else "nothing"
+    """Show how something that is no answer begins; a key is cut out before the rest is cut off."""
+    begin = reading.place.scrub(data[:MOST_SEEN].decode("utf-8", "replace"))
+    return repr(begin[:60]) if begin else "nothing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import pickle
@@ -71,6 +72,18 @@ async def test_an_echoed_key_stays_in_no_cause_of_an_error(
     assert CANARY not in shown
     assert holds(error, set()) == []
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301
+
+
+@pytest.mark.parametrize("before", range(20, 60))
+async def test_a_key_that_is_cut_off_with_the_beginning_of_a_page_is_not_half_shown(
+    wire: Any, raw: Any, ask: Any, before: int
+) -> None:
+    coded = base64.b64encode(CANARY.encode()).decode()
+    for key in (CANARY, coded, CANARY.encode().hex()):
+        raw.respond(b"x" * before + b" " + key.encode() + b"\n\n")
+        with pytest.raises(MultimodelError) as failure:
+            await ask(wire.provider(raw.url), Request("hi", stream=False))
+        assert key[:6] not in str(failure.value)
 
 
 async def test_an_error_of_the_callers_own_is_left_as_it_is(wire: Any, raw: Any, ask: Any) -> None:
