@@ -175,6 +175,15 @@ def test_quality_of_some_models_alone_makes_none_better() -> None:
     assert "the Pareto front of cost and latency" in chart("tradeoff", books_of(session)).text
 
 
+def test_where_no_score_was_given_success_is_the_quality() -> None:
+    session = session_of(2, 10)
+    for request_id in session.df["request_id"]:
+        session.ledger.keep_outcome(request_id, {"success": 1.0})
+    said = chart("tradeoff", books_of(session)).text
+    assert ", success 1.00" in said
+    assert "the Pareto front of cost, latency and quality" in said
+
+
 # --- the budget
 
 

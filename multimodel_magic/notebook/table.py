@@ -12,9 +12,11 @@ __all__ = ["Report", "Table"]
 
 _TABLE_STYLE = "border-collapse:collapse;margin:.2em 0 .6em;text-align:left"
 _CELL_STYLE = (
-    "padding:.15em .8em .15em 0;text-align:left;vertical-align:top;white-space:pre-wrap;"
+    "padding:.15em .8em .15em 0;text-align:left;vertical-align:top;white-space:{};"
     "border-bottom:1px solid var(--jp-border-color2,#8884)"
 )
+_NEVER_BROKEN = 16
+"""Up to so many characters a cell stays on one line: no `1.0` above its `s` in a narrow window."""
 _CAPTION_STYLE = "text-align:left;font-weight:600;padding:.2em 0;white-space:nowrap"
 _NOTE_STYLE = "font-size:.85em;color:var(--jp-ui-font-color2,inherit)"
 
@@ -82,9 +84,13 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _row(cells: Sequence[str], tag: str, attributes: str) -> str:
     inner = "".join(
-        f'<{tag}{attributes} style="{_CELL_STYLE}">{escape(plain(cell))}</{tag}>' for cell in cells
+        f'<{tag}{attributes} style="{_style(cell)}">{escape(plain(cell))}</{tag}>' for cell in cells
     )
     return f"<tr>{inner}</tr>"
+
+
+def _style(cell: str) -> str:
+    return _CELL_STYLE.format("pre" if len(cell) <= _NEVER_BROKEN else "pre-wrap")
 
 
 def _note(text: str) -> str:

@@ -130,7 +130,7 @@ def _label_ends(ax: Axes, ends: Mapping[str, tuple[float, Look]]) -> None:
 
 def tradeoff(books: Books, ax: Axes) -> str:
     """Draw cost against latency, with quality where it was judged; the Pareto front is filled."""
-    every = _points(books)
+    every, label = _points(books)
     title = f"Cost and latency (n = {int(every['answered'].sum()):,} answers)"
     if every.empty:
         answered = bool((books.attempts["status"] == "answered").any())
@@ -148,16 +148,18 @@ def tradeoff(books: Books, ax: Axes) -> str:
     labels = list(short(map(str, found.index)).values())
     best = _best(found, judged=judged)
     _dots(ax, found, best, looks(books.attempts), judged=judged)
-    _list(ax, found, labels)
+    _list(ax, found, labels, label)
     _number(ax, found[["latency", "cost"]].to_numpy())
-    said = "; ".join(map(_said, labels, found.to_dict("records")))
+    said = "; ".join(
+        f"{name} {dollars(row['cost'])} an answer, {row['latency']:.2f} s{_judged(row, label)}"
+        for name, row in zip(labels, found.to_dict("records"), strict=True)
+    )
     front = ", ".join(compress(labels, best))
     return f"{title}: {said}. On the Pareto front of {over}: {front}."
 
 
-def _said(label: str, row: Mapping[Hashable, Any]) -> str:
-    quality = "" if math.isnan(row["score"]) else f", score {row['score']:.2f}"
-    return f"{label} {dollars(row['cost'])} an answer, {row['latency']:.2f} s{quality}"
+def _judged(row: Mapping[Hashable, Any], label: str) -> str:
+    return "" if math.isnan(row["score"]) else f", {label} {row['score']:.2f}"
 
 
 def _best(found: pd.DataFrame, *, judged: bool) -> list[bool]:
@@ -210,15 +212,14 @@ def _number(ax: Axes, points: NDArray[np.float64]) -> None:
         )  # fmt: skip
 
 
-def _list(ax: Axes, found: pd.DataFrame, labels: list[str]) -> None:
+def _list(ax: Axes, found: pd.DataFrame, labels: list[str], label: str) -> None:
     """Say at the right whose each number is, and what is known of it."""
     roomy = len(found) <= _MOST_ROOMY
     step = min(0.16 if roomy else 0.085, 1 / len(found))
     for place, (name, row) in enumerate(
         zip(fitted(labels).values(), found.to_dict("records"), strict=True)
     ):
-        quality = "" if math.isnan(row["score"]) else f"score {row['score']:.2f}, "
-        told = f"{quality}n = {row['answered']:,.0f}"
+        told = f"n = {row['answered']:,.0f}{_judged(row, label)}"
         y = 0.94 - step * place
         at = {"fontsize": 9.5 if roomy else 9, "transform": ax.transAxes}
         text(ax, 1.08, y, str(place + 1), fontweight="bold", ha="right", **at)
@@ -230,12 +231,15 @@ def _list(ax: Axes, found: pd.DataFrame, labels: list[str]) -> None:
         text(ax, 1.1, y, said, **at)
 
 
-def _points(books: Books) -> pd.DataFrame:
+def _points(books: Books) -> tuple[pd.DataFrame, str]:
+    """Return what is known of each model, and what its quality is called: a score or success."""
     models = metrics.per_model(books.attempts)
-    quality = metrics.quality(books.requests, books.outcomes)["score"]
+    judged = metrics.quality(books.requests, books.outcomes)
+    label = "score" if judged["score"].notna().any() else "success"
+    quality = judged["score" if label == "score" else "success_rate"]
     made = models[["answered", "cost_per_answer_usd", "latency_p50_s"]].join(quality)
     made.columns = ["answered", "cost", "latency", "score"]
-    return made.dropna(subset=["cost", "latency"])
+    return made.dropna(subset=["cost", "latency"]), label
 
 
 def _front(points: list[list[float]]) -> list[bool]:
