@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import runpy
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -222,3 +223,11 @@ def test_a_read_only_ledger_takes_nothing(tmp_path: Path) -> None:
     ledger.flush()
     with pytest.raises(Misconfigured, match="read-only"):
         exchange.import_file(Ledger(":memory:", read_only=True), tmp_path / "a.csv")
+
+
+def test_the_page_of_columns_is_made_from_the_rows_and_leaves_none_unsaid() -> None:
+    root = Path(__file__).parents[1]
+    made = runpy.run_path(str(root / "tools" / "ledger_columns.py"))
+    written = (root / "docs" / "ledger.md").read_text(encoding="utf-8")
+    assert written == made["page"](), f"run: {made['COMMAND']}"
+    assert "|  |" not in written

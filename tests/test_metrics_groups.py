@@ -266,6 +266,9 @@ def test_savings_compare_the_same_answers_at_the_price_of_the_same_tokens() -> N
     assert float(made.baseline_usd) == pytest.approx(theirs)
     assert made.saved_share == pytest.approx(1 - ours["cost_usd"].sum() / theirs)
     assert "estimate" in str(made)
+    assert str(made).startswith("saved about $")
+    dearer = metrics.savings(requests, "a:big", price=lambda *_: Price(Decimal(0), "override"))
+    assert str(dearer).startswith(f"spent about ${dearer.cost_usd:.6f} more than all on a:big")
 
 
 def test_nothing_to_compare_is_said() -> None:

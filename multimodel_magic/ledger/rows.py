@@ -52,7 +52,7 @@ class RequestRow(NamedTuple):
     request_id: str
     """ULID; the same request sent again is kept as `ID#2`, `ID#3`, ..."""
     started_at: str
-    """UTC, ISO 8601 with microseconds: sorts as text."""
+    """When it began, UTC; ISO 8601 with microseconds in the database, where it sorts as text."""
     session: str | None
     """The label `session`: one kernel's life."""
     notebook: str | None
@@ -74,8 +74,11 @@ class RequestRow(NamedTuple):
     experiment: str | None
     """The experiment that the request named."""
     task: str | None
+    """The kind of task that the request named, such as `code_generation`."""
     user_tier: str | None
+    """The user's tier that it named."""
     task_value: str | None
+    """The task's value that it named."""
     needs: str | None
     """Sorted, joined with a comma."""
     unit: str | None
@@ -85,6 +88,7 @@ class RequestRow(NamedTuple):
     error_type: str | None
     """The class in `multimodel_magic.errors`."""
     error: str | None
+    """What went wrong, in one line."""
     provider: str | None
     """The provider of `model`."""
     model: str | None
@@ -98,8 +102,11 @@ class RequestRow(NamedTuple):
     output_tokens: int | None
     """Reasoning tokens included."""
     cache_read_tokens: int | None
+    """Input tokens that the vendor's own cache gave."""
     cache_write_tokens: int | None
+    """Input tokens that it took into its cache."""
     reasoning_tokens: int | None
+    """Output tokens that are not in the answer."""
     usage_estimated: bool
     """Whether the tokens were counted by us from characters."""
     cost_usd: float | None
@@ -113,6 +120,7 @@ class RequestRow(NamedTuple):
     cached: bool
     """Whether the answer came from our cache."""
     max_tokens: int | None
+    """The longest answer that was asked for (tokens)."""
     options: str | None
     """JSON: what went to the vendor; values whose name looks like a secret's are hidden."""
     prompt_sha256: str
@@ -120,6 +128,7 @@ class RequestRow(NamedTuple):
     prompt: str | None
     """Only where text is stored, as are the three that follow."""
     system: str | None
+    """The standing instruction."""
     history: str | None
     """JSON: the earlier turns, `[[role, text], ...]`."""
     answer: str | None
@@ -149,13 +158,15 @@ class AttemptRow(NamedTuple):
     rank: int
     """The model's place in the route, from 0."""
     provider: str
+    """Who was asked."""
     model: str
+    """The name given to the provider."""
     response_model: str | None
     """The model that the vendor says it used."""
     response_id: str | None
     """The vendor's id of the answer."""
     started_at: str
-    """UTC, ISO 8601 with microseconds."""
+    """When it began, UTC; as in `RequestRow`."""
     latency_s: float
     """Seconds from sending to the last token or the failure."""
     ttft_s: float | None
@@ -163,18 +174,26 @@ class AttemptRow(NamedTuple):
     input_tokens: int | None
     """Tokens as billed, cached ones included."""
     output_tokens: int | None
+    """Tokens as billed, reasoning ones included."""
     cache_read_tokens: int | None
+    """Input tokens that the vendor's own cache gave."""
     cache_write_tokens: int | None
+    """Input tokens that it took into its cache."""
     reasoning_tokens: int | None
+    """Output tokens that are not in the answer."""
     usage_estimated: bool
+    """Whether the tokens were counted by us from characters."""
     cost_usd: float | None
     """US dollars; None where the price is unknown."""
     price_source: str
     """`override`, `catalogue`, `catalogue-loose`, `local` or `unknown`; `cache`: an answer of
     before, for which nobody was asked."""
     stop_reason: str | None
+    """Why the answer ended, in the vendor's word."""
     error_type: str | None
+    """The class in `multimodel_magic.errors`."""
     error: str | None
+    """What went wrong, in one line; `turned down: ...` for an answer that a cascade found poor."""
     status: str
     """`answered`, `failed`, `interrupted` or `unfinished`."""
 

@@ -54,10 +54,12 @@ class Savings:
     def __str__(self) -> str:
         if not self.n:
             return f"no answer can be compared with all on {self.baseline}"
-        share = "" if math.isnan(self.saved_share) else f" ({self.saved_share:.0%})"
+        share = "" if math.isnan(self.saved_share) else f" ({abs(self.saved_share):.0%})"
         left_out = f"; {self.left_out:,} answers left out" if self.left_out else ""
+        more = self.saved_usd < 0
+        what = f"{'spent' if more else 'saved'} about ${abs(self.saved_usd):.6f}{share}"
         return (
-            f"saved about ${self.saved_usd:.6f}{share} against all on {self.baseline}: "
+            f"{what} {'more than' if more else 'against'} all on {self.baseline}: "
             f"${self.cost_usd:.6f} instead of ${self.baseline_usd:.6f} (an estimate: the same "
             f"tokens at its price, n = {self.n:,}{left_out})"
         )
