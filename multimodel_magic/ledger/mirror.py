@@ -80,6 +80,8 @@ To count them takes a fifth of the time that the first summary may take."""
 FAR_BEHIND = 50_000
 """With so many requests beside the mirror, a session's are read from the database instead."""
 
+_TRIES = 3
+
 _AT_ONCE = 5_000
 """Rows that are read and sorted at a time."""
 
@@ -174,10 +176,11 @@ class Mirror:
     def _reading(self, read: Callable[[Connection, Manifest], T]) -> T | None:
         try:
             with closing(_opened(read_only_uri(self._file))) as raw:
-                with suppress(FileNotFoundError):
-                    return self._read(raw, read)
-                self._listing.forget()  # another kernel has merged segments meanwhile
-                return self._read(raw, read)
+                for _ in range(_TRIES):
+                    with suppress(FileNotFoundError):
+                        return self._read(raw, read)
+                    self._listing.forget()  # somebody has merged segments meanwhile
+                raise FileNotFoundError(f"{self.folder} lacks a segment")
         except file_faults() as error:
             self._discard(error)
         return None

@@ -92,14 +92,15 @@ def vars_of(summary: metrics.Summary) -> Row:
     return {name: getattr(summary, name) for name in summary.__slots__}
 
 
-_SUCCESS = ("model", "n", "answered", "failed", "interrupted", "cached", "success", "time lost")
+_SUCCESS = ("model", "n", "answered", "success", "failed", "interrupted", "cached", "time lost")
 _SUCCESS_NOTE = "success: answered / (answered + failed), with Wilson's 95 % interval"
 
 
 def _success(name: str, row: Row) -> tuple[str, ...]:
-    counts = (row[one] for one in ("n", "answered", "failed", "interrupted", "cached"))
+    counts = ("n", "answered", "failed", "interrupted", "cached")
+    n, answered, *others = (f"{row[one]:,}" for one in counts)
     lost = seconds(row["time_lost_s"]) if row["failed"] else ""
-    return (name, *(f"{count:,}" for count in counts), rate(row) or "unknown", lost)
+    return (name, n, answered, rate(row) or "unknown", *others, lost)
 
 
 _TIME = (
