@@ -33,6 +33,8 @@ def full(name: str, catalogue: Catalogue = CATALOGUE) -> str:
     [
         ("o3", "openai:o3"),
         ("claude-opus-5-5", "anthropic:claude-opus-5-5"),
+        ("opus", "anthropic:claude-opus-5-5"),
+        ("luna", "openai:gpt-6-luna"),
         ("gpt-oss:20b", "ollama:gpt-oss:20b"),
         ("llama3.2:3b", "ollama:llama3.2:3b"),
         ("llama3.2", "ollama:llama3.2"),

@@ -7,7 +7,7 @@ import pytest
 
 from multimodel_magic.errors import AllModelsFailed, AuthenticationFailed, Cancelled
 from multimodel_magic.notebook.receipt import money, notices, receipt, seconds
-from multimodel_magic.types import Attempt, Reason, Request, Response, Route, Usage
+from multimodel_magic.types import Attempt, LeftOut, Reason, Request, Response, Route, Usage
 
 ANSWER = Attempt(
     "anthropic",
@@ -57,6 +57,26 @@ def test_a_fallback_names_whom_it_replaced_and_why() -> None:
     assert clauses(replace(PLAIN, attempts=(*failures, fallback)))[-1] == (
         "fell back from gpt-6.1-sol (rate limited, 3 attempts, 2.1 s)"
     )
+
+
+@pytest.mark.parametrize(
+    ("why", "short"),
+    [
+        ("open for 12 s more (5 of the last 5 failed, last: Overloaded)", "open for 12 s more"),
+        ("the session's budget is $0.50: $0.49 spent", "the session's budget is $0.50"),
+        ("its rate limit is used up for 3.0 s more", "its rate limit is used up for 3.0 s more"),
+    ],
+)
+def test_a_model_that_was_passed_over_is_named_with_the_reason(why: str, short: str) -> None:
+    skipped = "openai:gpt-6.1-sol"
+    route = Route((skipped, ANSWER.name), "fixed", left_out=(LeftOut(skipped, why),))
+    response = replace(PLAIN, route=route, attempts=(replace(ANSWER, rank=1),))
+    assert clauses(response)[-1] == f"skipped gpt-6.1-sol ({short})"
+
+
+def test_what_the_route_left_out_itself_is_not_in_the_receipt() -> None:
+    route = Route((ANSWER.name,), "fixed", left_out=(LeftOut("openai:gpt-6.1-sol", "no vision"),))
+    assert "skipped" not in receipt(replace(PLAIN, route=route))
 
 
 def test_every_model_that_failed_is_named() -> None:

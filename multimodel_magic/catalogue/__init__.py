@@ -103,8 +103,8 @@ class Catalogue:
 
         In this order: `provider:model` (or `provider/model`), aliases, roles (the first model
         whose provider is usable, else the first), known models, a provider of one known model
-        (`local`), `name:tag` and library names of Ollama, families (`claude-...`, `gpt-7`)
-        with a notice.
+        (`local`), a word of one role's model (`opus`), `name:tag` and library names of Ollama,
+        families (`claude-...`, `gpt-7`) with a notice.
 
         Raises
         ------
@@ -151,8 +151,8 @@ class Catalogue:
             return self._resolve(self.aliases[name], (*seen, name))
         if name in self.roles:
             return self._role(name, seen)
-        found = self._listed(name) or self._only_model_of(name) or self._of_ollama(name)
-        return found or self._of_a_family(name)
+        found = self._listed(name) or self._only_model_of(name) or _by_a_word(name)
+        return found or self._of_ollama(name) or self._of_a_family(name)
 
     def _only_model_of(self, provider: str) -> Resolved | None:
         """Let `local` stand for its one model."""
@@ -235,6 +235,13 @@ class Catalogue:
         verb = "was retired" if self._is_retired(model) else "will be retired"
         advice = f"; its successor here is {heir}" if heir else ""
         return (f"{model.name} {verb} on {model.retired_on}{advice}",)
+
+
+def _by_a_word(word: str) -> Resolved | None:
+    """Let `opus` stand for the one model of the roles that has the word in its name."""
+    names = {name.partition(":")[2] for models in ROLES.values() for name in models}
+    found = [name for name in names if word.isalpha() and word in name.split("-")]
+    return Resolved(KNOWN[found[0]]) if len(found) == 1 else None
 
 
 def _known(name: str) -> Model | None:

@@ -255,6 +255,20 @@ def _retried(response: Response) -> Iterable[str]:
     return [f"retried {times} ({', '.join(_reasons(failed))})"]
 
 
+def _skipped(response: Response) -> Iterator[str]:
+    """Name the models before the one that answered that were not asked, and why in a few words.
+
+    A refused key is none of them: a notice says it louder.
+    """
+    answer, route = response.answered_by, response.route
+    before = route.models[: answer.rank] if answer is not None and route is not None else ()
+    tried = {attempt.name for attempt in response.attempts}
+    for out in route.left_out if route is not None else ():
+        if out.model in before and out.model not in tried and "its key was" not in out.why:
+            why = re.split(r" \(|; |: \$", out.why, maxsplit=1)[0]
+            yield f"skipped {model_name(*out.model.split(':', 1))} ({why})"
+
+
 def _models(attempts: Iterable[Attempt]) -> Iterator[list[Attempt]]:
     """Group attempts by place in the route."""
     return (list(group) for _, group in groupby(attempts, key=lambda attempt: attempt.rank))
@@ -282,5 +296,6 @@ _GRAMMAR: Mapping[str, Callable[[Response], Iterable[str]]] = {
     "ending": _ending,
     "retries": _retried,
     "fallback": _fell_back,
+    "skipped models": _skipped,
 }
 """The receipt's clauses in order, each under the word for what is unreadable in it."""
