@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from multimodel_magic import bridge
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.client import UnifiedLLMClient
+from multimodel_magic.client.standby import standing_by
 from multimodel_magic.errors import (
     AllModelsFailed,
     AuthenticationFailed,
@@ -448,3 +449,33 @@ async def test_loading_what_a_provider_needs_counts_against_the_deadline():
         await client.generate("Hi", "a:m", timeout_s=0.05)
     assert client.ledger.responses[0].latency_s < 2
     assert client.ledger.responses[0].attempts == ()
+
+
+class Loading(ScriptedProvider):
+    """A provider that must load something first."""
+
+    is_warm = False
+
+    async def warm(self):
+        self.is_warm = True
+
+
+@pytest.mark.parametrize("slow", [True, False])
+async def test_the_next_provider_loads_while_a_slow_one_is_waited_for_and_only_then(slow):
+    spare = Loading(name="b")
+    async with standing_by(spare, after_s=0.01 if slow else 10):
+        await asyncio.sleep(0.05)
+    assert spare.is_warm == slow
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_fallback_after_a_slow_failure_begins_without_loading():
+    slow = {"m": [[Wait(1.2), Fail(Overloaded("busy"))]]}
+    client = UnifiedLLMClient(
+        {"a": ScriptedProvider(slow, name="a"), "b": Loading({"n": [[Say("ok")]]}, name="b")},
+        catalogue=Catalogue(providers=frozenset({"a", "b"})),
+    )
+    request = Request("Hi", models=("a:m", "b:n"), retries=0)
+    events = [event async for event in client.stream(request)]
+    assert events[-1].response.text == "ok"
+    assert not [event for event in events if isinstance(event, Notice)]

@@ -19,6 +19,7 @@ from multimodel_magic.client.hedge import hedged
 from multimodel_magic.client.judging import asked_judge, judged, let_stand, turn_down
 from multimodel_magic.client.recall import given, keep, look_up
 from multimodel_magic.client.run import Place, Run
+from multimodel_magic.client.standby import standing_by
 from multimodel_magic.errors import (
     AllModelsFailed,
     AuthenticationFailed,
@@ -30,7 +31,7 @@ from multimodel_magic.errors import (
     TimedOut,
 )
 from multimodel_magic.limits import what_next
-from multimodel_magic.types import Event, LeftOut, Notice, Usage
+from multimodel_magic.types import Event, LeftOut, Notice, Provider, Usage
 
 __all__ = ["Walk"]
 
@@ -108,11 +109,19 @@ class Walk:
             if place.gate is None:
                 return  # Somebody else's probe is under way.
             place.shared = self._are_others_free(place)
-            async with aclosing(self._asked(place)) as events:
+            async with (
+                standing_by(self._next_provider(place)),
+                aclosing(self._asked(place)) as events,
+            ):
                 async for event in events:
                     yield event
         finally:
             let_go(self._run, place)
+
+    def _next_provider(self, place: Place) -> Provider | None:
+        behind = (p for p in self._places[place.rank + 1 :] if p.provider != place.provider)
+        spare = next((p for p in behind if not p.over), None)
+        return None if spare is None else self._means.provider(spare.provider, spare.model)
 
     def _asked(self, place: Place) -> AsyncGenerator[Event, None]:
         if self._patience.hedge is None:
