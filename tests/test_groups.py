@@ -12,6 +12,7 @@ from multimodel_magic.errors import UsageError
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.notebook.groups import groups
 from multimodel_magic.notebook.options import parse_line
+from multimodel_magic.notebook.reports import history
 from multimodel_magic.session import Session
 from multimodel_magic.types import Attempt, Request, Response, Route, Usage
 
@@ -68,6 +69,16 @@ def test_quality_is_shown_with_how_much_of_the_dearest_models_was_kept(arguments
     text = str(groups(one, arguments))
     assert "openai:b  3" in text
     assert "100% of the quality of openai:b kept" in text
+
+
+def test_what_judges_were_asked_is_told_apart_from_what_you_asked() -> None:
+    one = session()
+    for labels in ({}, {"judges": "01COMPARISON"}):
+        tried = (Attempt("openai", "a", 1, cost_usd=Decimal("0.02")),)
+        one.record(Response(Request("Which?", labels=labels), "A", tried, started_at=NOON))
+    assert "(judge) Which?" in str(history(one))
+    rows = {line.split()[0]: line for line in str(groups(one, "by purpose")).splitlines()}
+    assert "$0.02" in rows["judge"]
 
 
 def test_an_unknown_group_names_the_nearest() -> None:

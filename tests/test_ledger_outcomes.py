@@ -18,6 +18,7 @@ from multimodel_magic.errors import UsageError
 from multimodel_magic.experiments import LedgerStore, analyze, assigned_from, record_outcome
 from multimodel_magic.ledger import Ledger, RequestRow
 from multimodel_magic.ledger.database import VERSION, tables, upgrade
+from multimodel_magic.ledger.judged import judged
 from multimodel_magic.strategies import Experiment
 from multimodel_magic.types import Attempt, Request, Response
 
@@ -178,6 +179,18 @@ def test_frame_of_outcomes_joins_with_the_requests(ledger: Ledger) -> None:
     assert row.score != row.score  # NaN: unknown
 
 
+def test_judged_requests_are_read_without_all_the_others(ledger: Ledger) -> None:
+    first, second = dealt("ann"), dealt("bob", minutes=1)
+    for one in (first, second):
+        ledger.record(one)
+    assert judged(ledger) is None
+    ledger.keep_outcome(second.request_id, {"score": 0.5})
+    found = judged(ledger)
+    assert found is not None
+    requests, outcomes = found
+    assert list(requests["request_id"]) == list(outcomes["request_id"]) == [second.request_id]
+
+
 def test_outcomes_that_cannot_be_written_are_kept_and_shown(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -189,7 +202,7 @@ def test_outcomes_that_cannot_be_written_are_kept_and_shown(
         assert record_outcome(LedgerStore(ledger), response.request_id, 0.5)
         assert [outcome for _, outcome in ledger.dealt("trial")] == [{"score": 0.5}]
         assert ledger.dealt_request(response.request_id)[1] == {"score": 0.5}
-        assert len(ledger.outcomes_frame()) == 1
+        assert len(ledger.outcomes_frame()) == len(judged(ledger)[0]) == 1
     assert len(caplog.records) == 1
     (tmp_path / "file").unlink()
     ledger.close()

@@ -24,6 +24,7 @@ from multimodel_magic import metrics
 from multimodel_magic.experiments import LedgerStore
 from multimodel_magic.ledger import Ledger, VoteRow, database
 from multimodel_magic.ledger.database import VERSION
+from multimodel_magic.ledger.judged import judged
 from multimodel_magic.types import Attempt, Request, Response, Route, Usage
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="needs PostgreSQL")]
@@ -165,6 +166,7 @@ def test_outcomes_votes_and_experiments_are_kept(url: str) -> None:
     outcomes = again.outcomes_frame()
     assert sorted(outcomes["score"]) == [number / 10 for number in range(6)]
     assert (outcomes["success"] == 1.0).all()
+    assert len(judged(again)[0]) == 6
     assert again.votes() == (vote,)
     assert len(LedgerStore(again).assigned("trial")) == 6
     assert again.trouble is None
