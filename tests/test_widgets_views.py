@@ -92,7 +92,7 @@ def test_a_prompt_is_explained_by_signals_rules_candidates_and_costs(llm):
     assert "rule 2 (hard): complexity is high" in shown
     assert "rule 3 (rest)  not reached" in shown
     assert "anthropic:claude-haiku-5-5  ANTHROPIC_API_KEY is not set" in shown
-    assert "scripted:slow  about 28 → 300  $0" in shown
+    assert "scripted:slow  about 28 → 500  $0" in shown
     assert not llm.history
 
 

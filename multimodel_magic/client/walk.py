@@ -31,12 +31,10 @@ from multimodel_magic.errors import (
     TimedOut,
 )
 from multimodel_magic.limits import what_next
+from multimodel_magic.strategies.cost import OUTPUT_TOKENS
 from multimodel_magic.types import Event, LeftOut, Notice, Provider, Usage
 
 __all__ = ["Walk"]
-
-OUTPUT_TOKENS = 500
-"""How long an answer is taken to be in an estimate, where max_tokens is not lower."""
 
 JUST_NOW_S = 0.005
 

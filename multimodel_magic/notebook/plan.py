@@ -9,12 +9,10 @@ from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.notebook.receipt import money
 from multimodel_magic.notebook.reports import cost_of, reasons
 from multimodel_magic.notebook.table import Report, Table
+from multimodel_magic.strategies.cost import OUTPUT_TOKENS
 from multimodel_magic.types import Attachment, LeftOut, Request, Route, Usage
 
 __all__ = ["Plan", "plan", "planned"]
-
-ASSUMED_OUTPUT_TOKENS = 300
-"""What an answer is taken to be long where --max-tokens does not bound it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,8 @@ async def planned(client: UnifiedLLMClient, request: Request) -> Plan:
         What routing itself would raise.
     """
     route = await client.route(request)
-    answer = min(request.max_tokens or ASSUMED_OUTPUT_TOKENS, ASSUMED_OUTPUT_TOKENS)
+    # As ceilings, budgets and `cost` take it: one request has one estimate.
+    answer = min(request.max_tokens or OUTPUT_TOKENS, OUTPUT_TOKENS)
     usage = Usage(request.estimated_input_tokens(), answer, estimated=True)
     out = (*route.left_out, *route.passed_over)
     await client.priceable((*route.models, *(one.model for one in out)))

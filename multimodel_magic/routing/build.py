@@ -33,7 +33,7 @@ from multimodel_magic.strategies.cascade import (
     wrong_format,
 )
 from multimodel_magic.strategies.complexity import ByComplexity
-from multimodel_magic.strategies.cost import ByCostTier, Terms, seed_table
+from multimodel_magic.strategies.cost import OUTPUT_TOKENS, ByCostTier, Terms, seed_table
 from multimodel_magic.strategies.experiment import Arm, Experiment
 from multimodel_magic.strategies.task import ByTask
 from multimodel_magic.strategies.weighted import Weighted
@@ -52,9 +52,6 @@ __all__ = [
 
 DEFAULT_MODEL = "balanced"
 """Who answers where nothing at all is configured."""
-
-OUTPUT_TOKENS = 500
-"""How long an answer is taken to be in an estimate, where max_tokens is not lower."""
 
 
 @dataclass(frozen=True, slots=True)

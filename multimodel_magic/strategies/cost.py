@@ -13,7 +13,18 @@ from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.errors import SLIP, Misconfigured, UsageError, did_you_mean
 from multimodel_magic.types import LeftOut, Reason, Request, Route
 
-__all__ = ["LADDER", "ByCostTier", "CostOf", "CostTierRouter", "Terms", "seed_table"]
+__all__ = [
+    "LADDER",
+    "OUTPUT_TOKENS",
+    "ByCostTier",
+    "CostOf",
+    "CostTierRouter",
+    "Terms",
+    "seed_table",
+]
+
+OUTPUT_TOKENS = 500
+"""How long an answer is taken to be in an estimate, where the request's max_tokens is not lower."""
 
 LADDER = ("fast", "balanced", "strong")
 """Roles by quality: who asks for a floor takes that role or a later one."""
@@ -94,7 +105,7 @@ class ByCostTier:
     catalogue: Catalogue | None = None
     table: Mapping[tuple[str, str], Terms] = field(default_factory=seed_table)
     cost_of: CostOf | None = None
-    output_tokens: int = 500
+    output_tokens: int = OUTPUT_TOKENS
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     name: str = "cost"
 
