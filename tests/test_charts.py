@@ -122,6 +122,11 @@ def test_models_that_cost_nothing_can_be_drawn(kind: str) -> None:
     assert chart(kind, books_of(session_of(2, free=True))).png
 
 
+def test_a_ledger_where_nothing_cost_anything_says_so() -> None:
+    said = chart("cost", books_of(session_of(2, free=True))).text
+    assert "of 48 attempts none is known to have cost anything." in said
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_single_request_can_be_drawn(kind: str) -> None:
     assert chart(kind, books_of(session_of(1, 2))).png

@@ -62,6 +62,8 @@ def dollars(amount: float) -> str:
 
 def cost(books: Books, ax: Axes) -> str:
     """Draw what was spent so far, by model, over time; returns what the chart says in words."""
+    import pandas as pd
+
     attempts = books.attempts
     known = attempts[attempts["cost_usd"].notna()].sort_values("started_at")
     title = f"Spent so far, by model (n = {len(known):,} attempts)"
@@ -74,10 +76,13 @@ def cost(books: Books, ax: Axes) -> str:
     labelled = short(spent)
     lines = [(labelled[name], line, every.get(name, REST)) for name, line in spent.items()]
     for _, line, look in lines:
-        ax.step(line.index, line, where="post", color=look.hue, linestyle=look.dash, linewidth=2)
+        ax.step(
+            *(line.index.to_numpy(), line.to_numpy()), where="post", color=look.hue,
+            linestyle=look.dash, linewidth=2,
+        )  # fmt: skip
     _label_ends(ax, {name: (float(line.iloc[-1]), look) for name, line, look in lines})
     moments = lines[0][1].index
-    time_axis(ax, moments[0].to_pydatetime(), moments[-1].to_pydatetime())
+    time_axis(ax, *(pd.Timestamp(moments[at], tz="UTC").to_pydatetime() for at in (0, -1)))
     said = "; ".join(f"{name} {dollars(line.iloc[-1])}" for name, line, _ in lines)
     return f"{title}: {said}." + (f" {unknown:,} attempts of unknown cost." if unknown else "")
 
@@ -85,8 +90,10 @@ def cost(books: Books, ax: Axes) -> str:
 def _why_no_cost(attempts: pd.DataFrame) -> str:
     if attempts.empty:
         return "no attempt yet"
-    if attempts["cost_usd"].notna().any():
-        return "no attempt cost anything: all models asked are free"
+    unknown = int(attempts["cost_usd"].isna().sum())
+    if unknown < len(attempts):
+        also = f"; {unknown:,} attempts are of unknown cost" if unknown else ""
+        return f"of {len(attempts):,} attempts none is known to have cost anything{also}"
     return (
         f"no cost is known of {len(attempts):,} attempts: their models have no price here "
         "(`prices:` in routing_config.yml gives them one)"
@@ -96,7 +103,8 @@ def _why_no_cost(attempts: pd.DataFrame) -> str:
 def _spent(known: pd.DataFrame) -> dict[str, pd.Series[float]]:
     """Return the running sums of the dearest models, and of the rest together, dearest first.
 
-    Each begins with $0 and ends with the sum, a little before and after all attempts.
+    Each begins with $0 and ends with the sum, a little before and after all attempts. The index is
+    in UTC without saying so: matplotlib takes such moments as an array, others one by one.
     """
     import pandas as pd
 
@@ -107,11 +115,18 @@ def _spent(known: pd.DataFrame) -> dict[str, pd.Series[float]]:
         rest = f"{len(shown) - MOST_LINES + 1} others"
         model = model.where(model.isin(shown[: MOST_LINES - 1]), rest)
         shown = [*shown[: MOST_LINES - 1], rest]
-    first, last = known["started_at"].iloc[0], known["started_at"].iloc[-1]
+    moments = known["started_at"].dt.tz_convert("UTC").dt.tz_localize(None)
+    first, last = moments.iloc[0], moments.iloc[-1]
     room = max(last - first, pd.Timedelta(SHORTEST)) * _MARGIN
-    moments = pd.Index([first - room, *known["started_at"], last + room])
-    sums = {name: known["cost_usd"].where(model == name, 0.0).cumsum().tolist() for name in shown}
-    return {name: pd.Series([0.0, *line, line[-1]], moments) for name, line in sums.items()}
+
+    def line(name: str) -> pd.Series[float]:
+        own = model == name
+        sums = known["cost_usd"][own].cumsum().tolist()
+        return pd.Series(
+            [0.0, *sums, sums[-1]], pd.DatetimeIndex([first - room, *moments[own], last + room])
+        )
+
+    return {name: line(name) for name in shown}
 
 
 def _label_ends(ax: Axes, ends: Mapping[str, tuple[float, Look]]) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from multimodel_magic.notebook.charts.money import dollars
 from multimodel_magic.notebook.charts.paint import (
     COLOURS,
     INK,
+    beside,
     dress,
+    fitted,
     heading,
     nothing,
     short,
@@ -27,6 +29,7 @@ __all__ = ["replay"]
 
 MOST_MODELS = 8
 
+_NAME_PT = 10
 _WAS, _WOULD = INK, COLOURS[0]
 
 
@@ -40,8 +43,11 @@ def replay(found: Replay, ax: Axes) -> str:
     heading(ax, title, f"hollow: recorded, filled: {found.strategy} instead; {about}", lift=14)
     ax.set_axis_off()
     counts = _counts(found)
-    models = ax.inset_axes((0.16, 0.02, 0.4, 0.92))
-    said = [_models(models, counts)]
+    labelled = short(map(str, counts.index))
+    brief = list(fitted(labelled.values()).values())
+    left = beside(ax, brief, _NAME_PT)
+    models = ax.inset_axes((left, 0.02, 0.56 - left, 0.92))
+    said = [_models(models, counts, list(labelled.values()), brief)]
     measures = {
         "cost, all together (US$)": (found.cost_usd, found.cost_usd.n, dollars),
         "latency, mean (s)": (found.latency_s, 1, seconds),
@@ -67,25 +73,27 @@ def _counts(found: Replay) -> pd.DataFrame:
     return made
 
 
-def _models(panel: Axes, counts: pd.DataFrame) -> str:
+def _models(panel: Axes, counts: pd.DataFrame, labels: list[str], brief: list[str]) -> str:
     from matplotlib.ticker import MaxNLocator
 
-    labelled: Mapping[str, str] = short(map(str, counts.index))
     dress(panel, "requests that go there first", grid="x")
     places = range(len(counts))
     was, would = counts["was"].tolist(), counts["would"].tolist()
     panel.hlines(places, was, would, color=INK, linewidth=1.5, alpha=0.6)
     _dots(panel, was, list(places), filled=False)
     _dots(panel, would, list(places), filled=True)
-    panel.set_yticks(list(places), [labelled[str(name)] for name in counts.index])
+    panel.set_yticks(list(places), brief)
     panel.set_ylim(len(counts) - 0.4, -0.6)
     most = max(*was, *would, 1)
     panel.set_xlim(-0.06 * most, 1.18 * most)
     panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for place, (before, after) in enumerate(zip(was, would, strict=True)):
-        text(panel, max(before, after) + 0.05 * most, place, _turn(before, after), fontsize=9)
-    names = (labelled[str(name)] for name in counts.index)
-    return ", ".join(f"{name} {b:,} to {a:,}" for name, b, a in zip(names, was, would, strict=True))
+        panel.annotate(
+            _turn(before, after), (max(before, after), place), (9, 0), textcoords="offset points",
+            va="center", color=INK, fontsize=9,
+        )  # fmt: skip
+    turns = zip(labels, was, would, strict=True)
+    return ", ".join(f"{name} {before:,} to {after:,}" for name, before, after in turns)
 
 
 def _turn(before: int, after: int) -> str:
