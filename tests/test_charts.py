@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import subprocess
 import sys
@@ -326,7 +327,9 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("kind", ALL_KINDS)
-@pytest.mark.parametrize(("models", "name"), [(1, "m"), (3, "gpt-6-{}"), (12, LONG), (14, LONG)])
+@pytest.mark.parametrize(
+    ("models", "name"), [(1, "m"), (3, "gpt-6-{}"), (4, LONG), (12, LONG), (14, LONG)]
+)
 def test_no_text_is_cut_off_or_lies_on_another(kind: str, models: int, name: str) -> None:
     session = session_of(models, 60, judged=models != 3, name=name)
     session.client.budget = Budget(Decimal("0.02"), Decimal(1), Decimal(5))
@@ -338,6 +341,16 @@ def test_no_text_is_cut_off_or_lies_on_another(kind: str, models: int, name: str
         inside = (box.x0 - frame.x0, frame.x1 - box.x1, box.y0 - frame.y0, frame.y1 - box.y1)
         assert min(inside) >= 0, f"cut off: {text}"
     for (one, box), (other, its_box) in combinations(texts, 2):
+        assert not box.overlaps(its_box), f"{one!r} lies on {other!r}"
+
+
+@pytest.mark.parametrize("models", [1, 2, 3, 4, 5])
+def test_quick_answers_have_axes_that_can_be_read(models: int) -> None:
+    source = books_of(session_of(models, 60))
+    attempts = source.attempts.assign(latency_s=source.attempts["latency_s"] / 100)
+    made = chart("latency", dataclasses.replace(source, attempts=attempts))
+    made.figure.draw_without_rendering()
+    for (one, box), (other, its_box) in combinations(texts_of(made.figure), 2):
         assert not box.overlaps(its_box), f"{one!r} lies on {other!r}"
 
 

@@ -15,8 +15,8 @@ _CELL_STYLE = (
     "padding:.15em .8em .15em 0;text-align:left;vertical-align:top;white-space:{};"
     "border-bottom:1px solid var(--jp-border-color2,#8884)"
 )
-_NEVER_BROKEN = 16
-"""Up to so many characters a cell stays on one line: no `1.0` above its `s` in a narrow window."""
+_NEVER_BROKEN = 24
+"""Up to so many characters a cell stays on one line, however narrow the window is."""
 _CAPTION_STYLE = "text-align:left;font-weight:600;padding:.2em 0;white-space:nowrap"
 _NOTE_STYLE = "font-size:.85em;color:var(--jp-ui-font-color2,inherit)"
 

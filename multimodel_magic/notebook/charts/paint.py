@@ -57,10 +57,9 @@ MOST_CHARACTERS = 30
 """Of a model's name in a picture; the words have all of it."""
 _HEAD = 17
 _NOTE_CHARACTERS = 108
-_MOST_TICKS = 6
 _LOW_IN = 1.1
 
-SHORTEST = timedelta(minutes=5)
+SHORTEST = timedelta(seconds=30)
 """That an axis of time shows."""
 
 
@@ -258,8 +257,8 @@ def time_axis(ax: Axes, first: datetime, last: datetime, *, date: bool = True) -
     ax.xaxis.get_offset_text().set_color(INK)
 
 
-def log_ticks(low: float, high: float) -> list[float]:
-    """Return round numbers from `low` to `high`, six at most, for a logarithmic axis.
+def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Return round numbers from `low` to `high`, `most` at most, for a logarithmic axis.
 
     Examples
     --------
@@ -273,9 +272,9 @@ def log_ticks(low: float, high: float) -> list[float]:
     for steps in ((1, 2, 5), (1, 3), (1,)):
         ticks = [float(f"{step}e{power}") for power in powers for step in steps]
         ticks = [tick for tick in ticks if low <= tick <= high]
-        if len(ticks) <= _MOST_TICKS:
+        if len(ticks) <= most:
             return ticks
-    return ticks[:: math.ceil(len(ticks) / _MOST_TICKS)]
+    return ticks[:: math.ceil(len(ticks) / most)]
 
 
 def apart(wanted: Iterable[float], least: float) -> list[float]:

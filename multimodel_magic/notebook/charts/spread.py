@@ -76,10 +76,16 @@ def _quantiles(seconds: pd.Series[float]) -> str:
     return f"median {p50:.2g} s, p95 {p95:.2g} s{few} (n = {len(seconds):,})"
 
 
+def _brief_quantiles(seconds: pd.Series[float]) -> str:
+    """Return the same for a chart that says what its first number is."""
+    return _quantiles(seconds).removeprefix("median ")
+
+
 def _curves(ax: Axes, by_model: Mapping[str, pd.Series[float]], hues: list[str]) -> str:
     """Draw a panel a model: the share of its answers that came within so many seconds."""
     columns = len(by_model) if len(by_model) <= _IN_A_ROW else 2
     made = panels(ax, math.ceil(len(by_model) / columns), columns, gap=0.75)
+    brief = fitted(by_model)
     for panel, (name, seconds), hue in zip(made, by_model.items(), hues, strict=False):
         panel.ecdf(seconds, color=hue, linewidth=2)
         middle, most = (seconds.quantile(at) for at in (0.5, 0.95))
@@ -87,18 +93,20 @@ def _curves(ax: Axes, by_model: Mapping[str, pd.Series[float]], hues: list[str])
         dress(panel, grid="both")
         panel.set_ylim(0, 1)
         panel.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
-        panel.set_title(f"{name}\n{_quantiles(seconds)}", loc="left", fontsize=9, color=INK, pad=4)
-    _seconds_axis(made[0], by_model)
+        panel.set_title(
+            f"{brief[name]}\n{_brief_quantiles(seconds)}", loc="left", fontsize=9, color=INK, pad=4
+        )
+    _seconds_axis(made[0], by_model, most=6 - columns)
     for place, panel in enumerate(made):
         last_row = place >= len(made) - columns
         panel.tick_params(labelbottom=last_row, labelleft=place % columns == 0)
         panel.set_xlabel("latency (s)" * last_row, color=INK)
-    return "share of answers that came within so many seconds; dots: median, p95"
+    return "share of answers that came within so many seconds; dots and numbers: median, p95"
 
 
 def _rows(ax: Axes, by_model: Mapping[str, pd.Series[float]], hues: list[str]) -> str:
     """Draw a row a model: from the 5th to the 95th percentile, the middle half, the median."""
-    said = [_quantiles(seconds).removeprefix("median ") for seconds in by_model.values()]
+    said = [_brief_quantiles(seconds) for seconds in by_model.values()]
     brief = list(fitted(by_model).values())
     left, right = (beside(ax, words, 9.5) for words in (brief, said))
     (panel,) = panels(ax, 1, left=left, right=1 - right)
@@ -111,14 +119,14 @@ def _rows(ax: Axes, by_model: Mapping[str, pd.Series[float]], hues: list[str]) -
     dress(panel, "latency (s)", grid="x")
     panel.set_yticks(range(len(brief)), brief)
     panel.set_ylim(len(brief) - 0.5, -0.5)
-    _seconds_axis(panel, by_model)
-    return "line: 5 % to 95 % of the answers, bar: the middle half, diamond: the median"
+    _seconds_axis(panel, by_model, most=5)
+    return "line: 5 % to 95 % of the answers, bar: the middle half; diamond, first number: median"
 
 
 _FIVE = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def _seconds_axis(panel: Axes, by_model: Mapping[str, pd.Series[float]]) -> None:
+def _seconds_axis(panel: Axes, by_model: Mapping[str, pd.Series[float]], *, most: int) -> None:
     from matplotlib.ticker import NullLocator
 
     low = min(float(seconds.min()) for seconds in by_model.values())
@@ -126,11 +134,11 @@ def _seconds_axis(panel: Axes, by_model: Mapping[str, pd.Series[float]]) -> None
     if high > _LOG_FROM * low:
         panel.set_xscale("log")
         panel.set_xlim(low / 1.25, high * 1.25)
-        panel.set_xticks(log_ticks(low / 1.25, high * 1.25))
+        panel.set_xticks(log_ticks(low / 1.25, high * 1.25, most))
         panel.xaxis.set_minor_locator(NullLocator())
     else:
         panel.set_xlim(0, high * 1.05)
-        panel.locator_params(axis="x", nbins=5)
+        panel.locator_params(axis="x", nbins=most)
     panel.xaxis.set_major_formatter("{x:g}")
 
 
