@@ -49,7 +49,7 @@ PROMISED = {
         "BudgetExceeded: the session's budget is",
     ],
     "08_numbers": [
-        r"scripted:small +\d+ +\d+ +0 +0 +0 +100%",
+        r"scripted:small +\d+ +\d+ +100% \(",
         r"mostly +time lost",
         r"routing accuracy \d+% \(",
         r"saved about \$0\.\d+ \(\d\d%\) against all on scripted:large",
