@@ -145,6 +145,9 @@ def test_recording_everything_again_changes_nothing(said: list[tuple[str, bool]]
         ({"score": "good"}, "score is 'good'; give a number"),
         ({"score": math.nan}, "score is nan; give a number"),
         ("good", "give numbers by name, not 'good'"),
+        ({"sucess": True}, "no measure is called 'sucess'; did you mean 'success'"),
+        ({"latency": 0.3}, "no measure is called 'latency'; did you mean 'latency_s'"),
+        ({"cost": 0.01}, "no measure is called 'cost'; did you mean 'cost_usd'"),
     ],
 )
 def test_outcome_that_is_no_number_is_one_line(outcome: object, message: str) -> None:

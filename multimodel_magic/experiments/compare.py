@@ -14,14 +14,14 @@ from multimodel_magic.experiments.intervals import (
     difference,
     least_units,
 )
-from multimodel_magic.experiments.store import Assigned
+from multimodel_magic.experiments.store import MEASURES, Assigned
 
 if TYPE_CHECKING:
     import numpy as np
 
 __all__ = ["METRICS", "WORDS", "ArmResult", "Difference", "arm_result", "compare"]
 
-METRICS = ("success", "score", "cost_usd", "latency_s")
+METRICS = MEASURES
 """What arms are compared by. All differences together are wrong with probability alpha."""
 
 WORDS = {

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
-from multimodel_magic.errors import Cancelled, UsageError
+from multimodel_magic.errors import SLIP, Cancelled, UsageError, did_you_mean
 from multimodel_magic.ledger.rows import RequestRow
 from multimodel_magic.types import Response
 
@@ -203,7 +203,8 @@ def record_outcome(store: Store, request_id: str, outcome: Outcome) -> bool:
     Raises
     ------
     UsageError
-        For an unknown id, and for what is no number.
+        For an unknown id, for what is no number, and for a measure that is nearly one of those
+        that are compared: it would be kept and never seen.
     """
     known = store.outcome(request_id)
     if known is None:
@@ -214,6 +215,18 @@ def record_outcome(store: Store, request_id: str, outcome: Outcome) -> bool:
     # What is said now and no more: another kernel may have added to the outcome in between.
     store.keep_outcome(request_id, said)
     return True
+
+
+MEASURES = ("success", "score", "cost_usd", "latency_s")
+"""What is compared; other names are the user's own, and kept for them."""
+
+
+def _slip(name: str) -> str:
+    """Say which measure was meant: under a misspelt name, or without its unit, it would be lost."""
+    if name in MEASURES:
+        return ""
+    meant = "cost_usd" if name == "cost" else name
+    return did_you_mean(meant, MEASURES, most=1, alike=SLIP)
 
 
 def _numbers(request_id: str, outcome: Outcome) -> dict[str, float]:
@@ -229,6 +242,8 @@ def _numbers(request_id: str, outcome: Outcome) -> dict[str, float]:
             continue
         if not isinstance(value, bool | int | float) or not math.isfinite(value):
             raise UsageError(f"outcome of {request_id}: {name} is {value!r}; give a number")
+        if near := _slip(str(name)):
+            raise UsageError(f"outcome of {request_id}: no measure is called {name!r}{near}")
         if name == "success" and value not in {0, 1}:
             raise UsageError(f"outcome of {request_id}: success is {value!r}; give 0 or 1")
         numbers[str(name)] = float(value)
