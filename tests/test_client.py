@@ -17,6 +17,7 @@ from multimodel_magic.errors import (
     BadRequest,
     Cancelled,
     ContentFiltered,
+    ContextTooLong,
     MultimodelError,
     Overloaded,
     RateLimited,
@@ -32,6 +33,7 @@ from multimodel_magic.types import (
     AttemptFailed,
     AttemptStarted,
     Finished,
+    LeftOut,
     Notice,
     Price,
     Request,
@@ -479,3 +481,38 @@ async def test_a_fallback_after_a_slow_failure_begins_without_loading():
     events = [event async for event in client.stream(request)]
     assert events[-1].response.text == "ok"
     assert not [event for event in events if isinstance(event, Notice)]
+
+
+LONG = [Fail(ContextTooLong("the prompt does not fit"))]
+
+
+async def _asked_after_a_small_window(models):
+    script = {model.partition(":")[2]: [[Say("ok")]] for model in models[1:]}
+    script |= {models[0].partition(":")[2]: [LONG]}
+    client = UnifiedLLMClient(
+        {"anthropic": ScriptedProvider(script, name="anthropic")},
+        catalogue=Catalogue(providers=frozenset({"anthropic"})),
+    )
+    return [e async for e in client.stream(Request("Hi", models=models))][-1].response
+
+
+async def test_after_a_context_that_was_too_small_only_larger_windows_are_asked():
+    response = await _asked_after_a_small_window(
+        ("anthropic:claude-haiku-4-5", "anthropic:claude-opus-4-5", "anthropic:claude-opus-5-5")
+    )
+    assert [a.model for a in response.attempts] == ["claude-haiku-4-5", "claude-opus-5-5"]
+    why = "its context window (200,000 tokens) is no larger"
+    assert response.route.left_out == (LeftOut("anthropic:claude-opus-4-5", why),)
+
+
+async def test_a_window_that_is_not_known_may_be_larger():
+    response = await _asked_after_a_small_window(("anthropic:claude-haiku-4-5", "anthropic:mine"))
+    assert response.model == "mine"
+
+
+async def test_a_context_too_long_for_all_is_the_error_and_nobody_else_is_asked():
+    response = await _asked_after_a_small_window(
+        ("anthropic:claude-opus-5-5", "anthropic:claude-haiku-5-5")
+    )
+    assert len(response.attempts) == 1
+    assert isinstance(response.error, ContextTooLong)

@@ -25,7 +25,7 @@ from multimodel_magic.catalogue.data import (
 from multimodel_magic.errors import UnknownModel, did_you_mean
 from multimodel_magic.types import Model
 
-__all__ = ["Catalogue", "Resolved"]
+__all__ = ["Catalogue", "Resolved", "window_of"]
 
 OWN_PROVIDERS = frozenset({"anthropic", "local", "ollama", "openai", "scripted"})
 
@@ -235,6 +235,19 @@ class Catalogue:
         verb = "was retired" if self._is_retired(model) else "will be retired"
         advice = f"; its successor here is {heir}" if heir else ""
         return (f"{model.name} {verb} on {model.retired_on}{advice}",)
+
+
+def window_of(full_name: str) -> int | None:
+    """Return the context window of `provider:model` in tokens; None where it is not known.
+
+    Examples
+    --------
+    >>> window_of("anthropic:claude-haiku-4-5"), window_of("mine:claude-haiku-4-5")
+    (200000, None)
+    """
+    provider, _, name = full_name.partition(":")
+    known = _known(name)
+    return known.context_tokens if known is not None and known.provider == provider else None
 
 
 def _by_a_word(word: str) -> Resolved | None:

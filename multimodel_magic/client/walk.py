@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
 
+from multimodel_magic.catalogue import window_of
 from multimodel_magic.client.asking import ask, let_go, prepare
 from multimodel_magic.client.cache import Kept
 from multimodel_magic.client.checks import priced
@@ -25,6 +26,7 @@ from multimodel_magic.errors import (
     AuthenticationFailed,
     BreakerOpen,
     BudgetExceeded,
+    ContextTooLong,
     MultimodelError,
     RateLimited,
     Retryable,
@@ -347,6 +349,8 @@ class Walk:
         if follows == "skip":
             for same in self._places:
                 same.over = same.over or same.provider == place.provider
+        if isinstance(failure, ContextTooLong):
+            self._leave_out_windows_like(place)
         # A model whose rate is used up may have its turn again, should the others fail.
         later = isinstance(failure, RateLimited) and place.tried <= self._patience.retries
         if follows != "same" and not later:
@@ -358,6 +362,16 @@ class Walk:
         place.why = f"{place.name}: {type(failure).__name__}"
         if not later and not place.over:
             self._again = place
+
+    def _leave_out_windows_like(self, place: Place) -> None:
+        """Ask nobody whose window is known to be no larger than the one that was too small."""
+        if (window := window_of(place.name)) is None:
+            return
+        for other in self._places:
+            its = window_of(other.name)
+            if its is not None and its <= window and not other.over and other is not place:
+                other.over = True
+                self._leave_out(other, f"its context window ({its:,} tokens) is no larger")
 
     def _backoff_s(self, failure: MultimodelError, tried: int) -> float:
         if not isinstance(failure, Retryable):
