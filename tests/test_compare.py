@@ -200,6 +200,13 @@ def test_hostile_text_is_only_ever_text(text):
         assert "\x1b" not in twin.text(picture.still(shown))
 
 
+def test_a_table_says_once_that_there_is_no_answer_and_why():
+    broken = answered("", error=Overloaded("simulated: overloaded"))
+    html = _table(compared(answered(), broken, blind=False))
+    assert html.count("✗ no answer · acme:") == html.count("no answer") == 2  # of two rows
+    assert html.count("simulated: overloaded") == 2
+
+
 def _table(one):
     from multimodel_magic.comparison import Comparisons
 

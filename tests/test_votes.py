@@ -60,6 +60,7 @@ def test_a_vote_that_contradicts_itself_is_refused_in_one_line(said, complaint) 
         ("RIGHT", "prefer", 1),
         ("1", "prefer", 0),
         (2, "prefer", 1),
+        ("b", "prefer", 1),
         ("scripted:poor", "prefer", 1),
         ("tie", "tie", None),
         ("bad", "bad", None),

@@ -108,6 +108,29 @@ def test_a_removed_rule_takes_no_other_rules_comments_along():
     assert "- name: a # n" in change.text
 
 
+def test_a_rule_that_moves_takes_its_comments_along():
+    wanted = value_of(COMMENTED)
+    wanted["routing"]["rules"].reverse()
+    first, second = COMMENTED.index("    # first"), COMMENTED.index("    # second")
+    end = COMMENTED.index("  # after")
+    moved = COMMENTED[second:end] + COMMENTED[first:second]
+    assert edited(COMMENTED, wanted).text == COMMENTED[:first] + moved + COMMENTED[end:]
+
+
+@given(st.permutations(range(4)), st.booleans())
+def test_no_order_of_rules_loses_a_comment(order, changed):
+    rules = "".join(f"  # above {n}\n  - name: r{n} # {n}\n    model: m{n}\n\n" for n in range(4))
+    text = f"routing:\n  rules:\n{rules}  default_model: fast\n"
+    wanted = value_of(text)
+    rules = wanted["routing"]["rules"]
+    wanted["routing"]["rules"] = [rules[n] for n in order]
+    if changed:
+        rules[0]["model"] = "strong"
+    change = edited(text, wanted)
+    assert (value_of(change.text), change.lost) == (wanted, ())
+    assert all(f"  # above {n}\n  - name: r{n} # {n}\n" in change.text for n in order)
+
+
 # --- the form
 
 

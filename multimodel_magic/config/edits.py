@@ -11,14 +11,16 @@ import re
 import stat
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, pairwise, zip_longest
 from pathlib import Path
 
 import yaml
 
 from multimodel_magic.config.document import Plain, dump, parse
+from multimodel_magic.config.moves import is_moved, origins_of
 from multimodel_magic.errors import ConfigError
 
 __all__ = ["Edited", "comments", "edited", "save"]
@@ -120,12 +122,9 @@ def _in_place(text: str, wanted: dict[str, Plain]) -> str | None:
     if not isinstance(node, yaml.MappingNode) or not isinstance(before, dict):
         return None
     try:
-        splices = [*_changed(text, node, before, wanted)]
+        return _spliced(text, [*_changed(text, node, before, wanted)])
     except _Elsewhere:
         return None
-    for start, end, new in sorted(splices, reverse=True):
-        text = text[:start] + new + text[end:]
-    return text
 
 
 def _changed(text: str, node: yaml.Node, before: Plain, wanted: Plain) -> Iterator[_Splice]:
@@ -186,6 +185,10 @@ def _mapping(
 def _sequence(
     text: str, node: yaml.SequenceNode, before: list[Plain], wanted: list[Plain]
 ) -> Iterator[_Splice]:
+    origins = origins_of(before, wanted)
+    if is_moved(origins):
+        yield _rearranged(text, node, before, wanted, origins)
+        return
     if len(wanted) < len(before):
         yield from _without(text, node, before, wanted)
         return
@@ -218,6 +221,47 @@ def _without(
         yield start, _end(text, child), ""
     if left:
         raise _Elsewhere
+
+
+def _rearranged(
+    text: str,
+    node: yaml.SequenceNode,
+    before: list[Plain],
+    wanted: list[Plain],
+    origins: Sequence[int | None],
+) -> _Splice:
+    """Write items in another order: each takes the comments beside and right above it along."""
+    spans = [_span(text, child) for child in node.value]
+    blank = [text[end:start] for (_, end), (start, _) in pairwise(spans)]
+    items = []
+    for item, origin in zip(wanted, origins, strict=True):
+        if origin is None:
+            items.append(_indented(dump([item]), node.start_mark.column))
+            continue
+        start, end = spans[origin]
+        splices = [*_changed(text, node.value[origin], before[origin], item)]
+        items.append(_spliced(text, splices, start, end))
+    parts = chain.from_iterable(zip_longest(items, blank[: len(items) - 1], fillvalue=""))
+    return spans[0][0], spans[-1][1], "".join(parts)
+
+
+def _span(text: str, item: yaml.Node) -> tuple[int, int]:
+    """Return where an item of a list begins, with the lines of comment right above, and ends."""
+    start = _line_start(text, item.start_mark.index)
+    if text[start : item.start_mark.index].strip() != "-":
+        raise _Elsewhere
+    while start and text[_line_start(text, start - 1) : start].lstrip().startswith("#"):
+        start = _line_start(text, start - 1)
+    return start, _end(text, item)
+
+
+def _spliced(text: str, splices: Iterable[_Splice], start: int = 0, end: int | None = None) -> str:
+    """Return a part of a text, changed."""
+    end = len(text) if end is None else end
+    for since, until, new in sorted(splices, reverse=True):
+        text = text[:since] + new + text[until:]
+        end += len(new) - (until - since)
+    return text[start:end]
 
 
 def _line_start(text: str, index: int) -> int:

@@ -125,8 +125,8 @@ def vote_on(comparison: Compared, choice: str | int) -> Vote:
     comparison
         What is judged.
     choice
-        `left`, `right`, `tie`, `bad` (none is any good), a place from 1, or what a place is
-        called: a name, or its letter while the names are hidden.
+        `left`, `right`, `tie`, `bad` (none is any good), a place from 1 or by its letter, or what
+        a place is called.
 
     Raises
     ------
@@ -158,7 +158,8 @@ def _place(comparison: Compared, choice: str | int) -> int | None:
     word = str(choice).strip().casefold()
     if word in ("tie", "bad"):
         return None
-    named = {"left": 0, "right": len(labels) - 1}
+    named = {chr(ord("a") + place): place for place in range(len(labels))}
+    named |= {"left": 0, "right": len(labels) - 1}
     named |= {label.casefold(): place for place, label in enumerate(labels)}
     named |= {str(place + 1): place for place in range(len(labels))}
     if word not in named:

@@ -17,7 +17,8 @@ _CELL_STYLE = (
 )
 _NEVER_BROKEN = 24
 """Up to so many characters a cell stays on one line, however narrow the window is."""
-_CAPTION_STYLE = "text-align:left;font-weight:600;padding:.2em 0;white-space:nowrap"
+_BOX_STYLE = "overflow-x:auto"
+_CAPTION_STYLE = "font-weight:600;padding:.2em 0"
 _NOTE_STYLE = "font-size:.85em;color:var(--jp-ui-font-color2,inherit)"
 
 
@@ -53,10 +54,12 @@ class Table:
     def _repr_html_(self) -> str:
         head = _row(self.columns, "th", ' scope="col"') if self.columns else ""
         body = "".join(_row(row, "td", "") for row in self.rows)
+        caption = escape(plain(self.caption))
+        # No <caption>: it is as wide as the table, and a long one must wrap by the page's width.
         return (
-            f'<div class="{IGNORED_BY_MATHJAX}"><table style="{_TABLE_STYLE}">'
-            f'<caption style="{_CAPTION_STYLE}">{escape(plain(self.caption))}</caption>'
-            f"{head}{body}</table>{_note(self.note)}</div>"
+            f'<div class="{IGNORED_BY_MATHJAX}"><div style="{_CAPTION_STYLE}">{caption}</div>'
+            f'<div style="{_BOX_STYLE}"><table aria-label="{caption}" style="{_TABLE_STYLE}">'
+            f"{head}{body}</table></div>{_note(self.note)}</div>"
         )
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:

@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import time
+import unicodedata
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -28,7 +29,11 @@ from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
 import psutil
+from nbconvert import HTMLExporter
 from playwright.sync_api import ConsoleMessage, Dialog, Locator, Page, Route, sync_playwright
+from pypdf import PdfReader
+
+from tests.kernels import SERIES, environment_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 CHROMIUM_ARGS = [
@@ -102,6 +107,8 @@ class LabServer:
             file = self._scratch / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(values), encoding="utf-8")
+        for series in SERIES:
+            self._offer(series)
         self._log = (self._scratch / "server.log").open("wb")
         self._server = psutil.Popen(
             self._command(),
@@ -125,6 +132,19 @@ class LabServer:
         traceback: TracebackType | None,
     ) -> None:
         self._end()
+
+    def _offer(self, series: str) -> None:
+        """Let notebooks name a kernel of this series."""
+        file = self._scratch / "data" / "kernels" / kernel_of(series) / "kernel.json"
+        file.parent.mkdir(parents=True)
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        spec = {"argv": argv, "display_name": kernel_of(series), "language": "python"}
+        spec |= {"env": environment_of(series), "metadata": {"debugger": True}}
+        file.write_text(json.dumps(spec), encoding="utf-8")
+
+    def address(self, notebook: str) -> str:
+        """Return where a page shows a notebook of the root folder."""
+        return f"{self.origin}/doc/tree/{quote(notebook)}?token={self.token}"
 
     def _command(self) -> list[str]:
         return [
@@ -157,6 +177,23 @@ class LabServer:
         self._log.close()
 
 
+class Notebook7Server(LabServer):
+    """Jupyter Notebook 7 in JupyterLab's place."""
+
+    def address(self, notebook: str) -> str:
+        """Return where a page shows a notebook of the root folder."""
+        return f"{self.origin}/notebooks/{quote(notebook)}?token={self.token}"
+
+    def _command(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", "notebook", "--no-browser", "--allow-root"),
+            *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self._port}"),
+            *("--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.root}"),
+            f"--IdentityProvider.token={self.token}",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
+        ]
+
+
 class Lab:
     """A browser that opens notebooks of a server; a context manager.
 
@@ -182,19 +219,31 @@ class Lab:
         self._browser.close()
         self._playwright.stop()
 
-    def open(self, notebook: Sequence[str] | dict[str, Any]) -> Notebook:
-        """Open a notebook, given as code cells or as its JSON, and wait for its kernel."""
-        content = notebook if isinstance(notebook, dict) else _notebook(notebook)
+    def open(
+        self,
+        notebook: Sequence[str] | dict[str, Any],
+        *,
+        kernel: str = "python3",
+        server: LabServer | None = None,
+    ) -> Notebook:
+        """Open a notebook, given as code cells or as its JSON, and wait for its kernel.
+
+        Another server's page opens in the same browser: a second one would need a thread.
+        """
+        server = server or self._server
+        content = notebook if isinstance(notebook, dict) else _notebook(notebook, kernel)
         name = f"notebook-{secrets.token_hex(4)}.ipynb"
-        (self._server.root / name).write_text(json.dumps(content), encoding="utf-8")
+        (server.root / name).write_text(json.dumps(content), encoding="utf-8")
         page = self._browser.new_page(
             viewport={"width": 1000, "height": 900}, reduced_motion="reduce"
         )
-        opened = Notebook(page, self._server.origin, self._server.root / name)
-        page.goto(f"{self._server.origin}/doc/tree/{quote(name)}?token={self._server.token}")
+        opened = Notebook(page, server.origin, server.root / name)
+        page.goto(server.address(name))
         page.wait_for_function(OPEN, timeout=60_000)
         page.wait_for_function(IDLE, timeout=60_000)
         page.evaluate(NUMBER)
+        if isinstance(server, Notebook7Server):
+            opened.console.clear()  # it complains of a schema of its own before any cell has run
         return opened
 
 
@@ -300,9 +349,28 @@ class Notebook:
         saved: dict[str, Any] = json.loads(self.file.read_text(encoding="utf-8"))
         return saved
 
+    def printed(self, file: Path) -> str:
+        """Save, convert to HTML as nbconvert does, print that to PDF, and return the PDF's text."""
+        self.save()
+        html, _ = HTMLExporter().from_filename(self.file)  # type: ignore[no-untyped-call]
+        browser = self.page.context.browser
+        assert browser
+        page = browser.new_page()
+        page.route("**/*", lambda route: route.abort())  # MathJax and RequireJS, from afar
+        page.set_content(html)
+        page.pdf(path=file, format="A4")
+        page.close()
+        text = "\n".join(sheet.extract_text() for sheet in PdfReader(file).pages)
+        return unicodedata.normalize("NFKC", text)  # ligatures are one letter there
+
     def close(self) -> None:
         """Close the page; its kernel lives until the server ends."""
         self.page.close()
+
+
+def kernel_of(series: str) -> str:
+    """Return the name under which a server offers a series of ipykernel."""
+    return f"ipykernel-{series}"
 
 
 def _free_port() -> int:
@@ -312,12 +380,12 @@ def _free_port() -> int:
         return port
 
 
-def _notebook(cells: Sequence[str]) -> dict[str, Any]:
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+def _notebook(cells: Sequence[str], kernel: str) -> dict[str, Any]:
+    spec = {"name": kernel, "display_name": kernel, "language": "python"}
     return {
         "nbformat": 4,
         "nbformat_minor": 5,
-        "metadata": {"kernelspec": kernel},
+        "metadata": {"kernelspec": spec},
         "cells": [
             {
                 "cell_type": "code",

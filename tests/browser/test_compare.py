@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests import hostile
 
-from .lab import IDLE, NUMBER, OPEN, Lab, LabServer, Notebook, _notebook
+from .conftest import Seat
+from .lab import IDLE, NUMBER, OPEN, Lab, Notebook
 
 pytestmark = pytest.mark.browser
 
@@ -68,15 +67,15 @@ class Compared:
         return "".join(self.saved()["data"]["text/plain"])
 
 
-def opened(lab: Lab, *cells: str) -> Notebook:
-    notebook = lab.open([SETUP, *cells])
+def opened(lab: Lab | Seat, *cells: str) -> Notebook:
+    notebook = (lab.open if isinstance(lab, Lab) else lab)([SETUP, *cells])
     notebook.run(0)
     return notebook
 
 
-def test_streams_appear_in_all_panes_and_one_is_stopped_and_asked_again(lab):
+def test_streams_appear_in_all_panes_and_one_is_stopped_and_asked_again(seat):
     line = "%%llm --compare scripted:endless,scripted:ann,scripted:broken --retries 0 --no-fallback"
-    notebook = opened(lab, f"{line}\nTell me.")
+    notebook = opened(seat, f"{line}\nTell me.")
     notebook.start(1)
     shown = Compared(notebook, 1)
     for place, words in enumerate(("and so on", "Paris is", "I begin")):
@@ -100,10 +99,10 @@ def test_streams_appear_in_all_panes_and_one_is_stopped_and_asked_again(lab):
     assert notebook.strays == []
 
 
-def test_an_interrupt_stops_all_panes_and_keeps_what_came(lab):
+def test_an_interrupt_stops_all_panes_and_keeps_what_came(seat):
     plays = "plays['more'] = plays['endless']"
     head = "%%llm --compare scripted:endless,scripted:more"
-    notebook = opened(lab, plays + "\nllm.client.providers['scripted'] = ScriptedProvider(plays)",
+    notebook = opened(seat, plays + "\nllm.client.providers['scripted'] = ScriptedProvider(plays)",
                       f"{head}\nTell me.")  # fmt: skip
     notebook.run(1)
     notebook.start(2)
@@ -195,6 +194,29 @@ llm.vote(Vote(comparison=it.id, request_ids=it.request_ids, contestants=it.names
     assert shown.pane(0).inner_text().startswith("★ A · scripted:")
 
 
+def test_on_paper_stand_every_answer_its_receipt_the_vote_and_what_differs(lab, tmp_path):
+    long = """
+plays["long"] = [[Say("\\n\\n".join(f"Paragraph {n} of many. " * 20 for n in range(40)))]]
+llm.client.providers["scripted"] = ScriptedProvider(plays)
+"""
+    line = "%%llm --compare scripted:ann,scripted:broken,scripted:long --retries 0 --no-fallback"
+    vote = "llm.vote(llm.last_comparison.answered[0] + 1)"
+    table = "llm.compare(['One?', 'Two?'], 'scripted:cyd,scripted:bob')"
+    notebook = opened(lab, long, f"{line} --blind\nTell me.", vote, table)
+    for cell in range(1, 5):
+        notebook.run(cell)
+    paper = " ".join(notebook.printed(tmp_path / "paper.pdf").split())
+    for words in (
+        *(" · preferred", "You voted, blind: ", "is better, which is scripted:"),
+        *("The Eiffel Tower is 330 m high", "simulated: overloaded", "no answer"),
+        *(f"Paragraph {n} of many" for n in range(40)),
+        *(" · scripted:ann says", " · scripted:long says", "Compared by their words"),
+    ):
+        assert words in paper, words
+    assert paper.count("It is old.") == paper.count("300 m high.") == 2
+    assert paper.count("to first token") == 2 + 4  # of the two that answered, and of the table's
+
+
 @pytest.mark.parametrize("trusted", [True, False])
 def test_a_saved_comparison_reads_well_without_a_kernel(lab, trusted):
     notebook = opened(lab, f"%%llm --compare {THREE} --blind\nTell me.")
@@ -257,41 +279,18 @@ def test_the_local_model_competes_with_rehearsals(lab):
     assert notebook.strays == []
 
 
-class Notebook7(LabServer):
-    """Jupyter Notebook 7 in JupyterLab's place."""
-
-    def _command(self) -> list[str]:
-        return [
-            *(sys.executable, "-m", "notebook", "--no-browser", "--allow-root"),
-            *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self._port}"),
-            *("--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.root}"),
-            f"--IdentityProvider.token={self.token}",
-            "--JupyterNotebookApp.expose_app_in_browser=True",
-        ]
-
-
-def test_notebook_7_shows_the_panes_and_takes_the_vote(lab, tmp_path):
-    """The browser is Lab's: a second one would need a thread of its own."""
-    with Notebook7(tmp_path) as server:
-        cells = [SETUP, f"%%llm --compare {THREE} --blind\nTell me."]
-        content = json.dumps(_notebook(cells))
-        (server.root / "seven.ipynb").write_text(content, encoding="utf-8")
-        page = lab._browser.new_page(viewport={"width": 1000, "height": 900})
-        notebook = Notebook(page, server.origin, server.root / "seven.ipynb")
-        page.goto(f"{server.origin}/notebooks/seven.ipynb?token={server.token}")
-        page.wait_for_function(OPEN, timeout=60_000)
-        page.wait_for_function(IDLE, timeout=60_000)
-        page.evaluate(NUMBER)
-        notebook.run(0)
-        notebook.run(1)
-        shown = Compared(notebook, 1)
-        shown.wait("Which answer is better?")
-        assert not shown.twin.is_visible()
-        shown.live.get_by_role("button", name="All bad").click()
-        shown.wait("You voted, blind: none of them is good")
-        notebook.settle(1)
-        assert "none of them is good" in shown.saved_text()
-        notebook.close()
+def test_notebook_7_shows_the_panes_and_takes_the_vote(lab, notebook7_server):
+    cells = [SETUP, f"%%llm --compare {THREE} --blind\nTell me."]
+    notebook = lab.open(cells, server=notebook7_server)
+    notebook.run_all()
+    shown = Compared(notebook, 1)
+    shown.wait("Which answer is better?")
+    assert not shown.twin.is_visible()
+    shown.live.get_by_role("button", name="All bad").click()
+    shown.wait("You voted, blind: none of them is good")
+    notebook.settle(1)
+    assert "none of them is good" in shown.saved_text()
+    notebook.close()
 
 
 def test_hostile_answers_and_names_run_nothing_and_fetch_nothing(lab):
@@ -328,9 +327,9 @@ def compare(line):
     assert "<img src=x onerror=window.pwned=1>" in Compared(notebook, 2).live.inner_text()
 
 
-def test_a_blocking_cell_says_what_its_buttons_cannot_do(lab):
+def test_a_blocking_cell_says_what_its_buttons_cannot_do(seat):
     blocking = "get_ipython().run_cell_magic('llm', '--compare scripted:endless,scripted:ann', 'x')"
-    notebook = opened(lab, blocking)
+    notebook = opened(seat, blocking)
     notebook.start(1)
     shown = Compared(notebook, 1)
     shown.wait("This cell blocks its kernel")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator
 
+from .conftest import Seat
 from .lab import Lab, LabServer, Notebook
 
 pytestmark = pytest.mark.browser
@@ -105,10 +106,16 @@ def test_a_prompt_is_explained_as_it_is_typed_sent_stopped_and_still_there(
     unharmed(again)
 
 
-def test_typing_while_a_cell_runs_does_not_break_the_run(lab: Lab, folder: Path) -> None:
-    notebook = lab.open(
+def test_typing_while_a_cell_runs_does_not_break_the_run(seat: Seat) -> None:
+    setup = """
+from multimodel_magic import Weighted, llm
+%load_ext multimodel_magic
+llm.client.strategy = Weighted({"scripted:echo": 1})
+llm.playground()
+"""
+    notebook = seat(
         [
-            "from multimodel_magic import llm\n%load_ext multimodel_magic\nllm.playground()",
+            setup,
             "import time\nfor _ in range(30): time.sleep(0.1)\n'whole'",
             "%%llm scripted:echo\nwhole again",
         ]

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 import pytest
 from jupyter_client.manager import start_new_kernel
 
+from tests.kernels import SERIES, environment_of
+
+on_every_ipykernel = pytest.mark.parametrize("ipykernel", SERIES, indirect=True, scope="module")
+
 
 @dataclass
 class Ran:
@@ -95,8 +99,15 @@ def stopped(kernel):
 
 
 @pytest.fixture(scope="module")
-def kernel(bare_environment):
-    kernel = started(bare_environment)
+def ipykernel(request):
+    """The variables of a kernel: of the series that a test asks for, else as installed."""
+    series = getattr(request, "param", None)
+    return environment_of(series) if series else {}
+
+
+@pytest.fixture(scope="module")
+def kernel(bare_environment, ipykernel):
+    kernel = started(bare_environment | ipykernel)
     assert kernel.run("import multimodel_magic\n%load_ext multimodel_magic").status == "ok"
     yield kernel
     stopped(kernel)

@@ -10,6 +10,8 @@ import nbclient
 import nbformat
 import pytest
 
+from .conftest import on_every_ipykernel
+
 PACED = """
 import asyncio, time
 from multimodel_magic import llm
@@ -126,6 +128,7 @@ def test_it_runs_on_the_kernels_own_loop_too(kernel):
     assert "It is 43. Yes." in blocking.text
 
 
+@on_every_ipykernel
 @pytest.mark.parametrize("how", ["awaited", "blocking"])
 def test_an_interrupt_stops_every_contestant_and_keeps_what_came(kernel, how):
     line = "--compare acme:endless,acme:endless2"

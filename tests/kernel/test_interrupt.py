@@ -5,6 +5,7 @@ import time
 import pytest
 
 from tests.drip import Drip
+from tests.kernel.conftest import on_every_ipykernel
 
 KEY = "sk-canary-0123456789abcdef"
 
@@ -20,6 +21,13 @@ def drip(kernel):
         kernel.run("del os.environ['OPENAI_BASE_URL'], os.environ['OPENAI_API_KEY']")
 
 
+@on_every_ipykernel
+def test_each_kernel_is_of_the_series_that_was_asked_for(kernel, request):
+    series = request.node.callspec.params["ipykernel"]
+    assert kernel.value("__import__('ipykernel').__version__").startswith(f"{series}.")
+
+
+@on_every_ipykernel
 @pytest.mark.parametrize("how", ["awaited", "blocking", "line"])
 def test_an_interrupt_closes_the_vendors_connection_within_half_a_second(kernel, drip, how):
     code = {

@@ -5,19 +5,19 @@ import time
 
 import pytest
 
-from .conftest import started, stopped
+from .conftest import on_every_ipykernel, started, stopped
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 PATIENCE_S = 60
 
 
 @pytest.fixture(scope="module")
-def kernel(bare_environment, tmp_path_factory):
-    kernel = started(bare_environment)
+def kernel(bare_environment, ipykernel, tmp_path_factory):
+    kernel = started(bare_environment | ipykernel)
     folder = tmp_path_factory.mktemp("widgets")
     ran = kernel.run(
         f"import os; os.chdir({str(folder)!r})\n%load_ext multimodel_magic\n"
-        "from multimodel_magic import llm; import time"
+        "from multimodel_magic import Weighted, llm; import time"
     )
     assert ran.status == "ok", ran.traceback
     yield kernel
@@ -82,14 +82,27 @@ def test_a_keystroke_in_a_long_prompt_is_answered_soon_and_without_any_call(kern
         "    t = time.perf_counter(); p._explain((text + str(n), 'complexity'))\n"
         "    took.append(time.perf_counter() - t)"
     )
-    assert kernel.value("min(took)") < 0.25  # 3 ms on an idle machine; the contract is 50 ms
+    assert kernel.value("sorted(took)[10]") < 0.05  # 3 ms on an idle machine
     assert kernel.value("len(llm.history)") == 0
+
+
+def test_the_first_keystroke_of_a_kernel_is_answered_as_soon(bare_environment):
+    fresh = started(bare_environment)
+    try:
+        fresh.run("from multimodel_magic import llm; import time; p = llm.playground(); p")
+        fresh.run(
+            "text = ('Prove that this holds, step by step, then compare. ' * 70)[:3000]\n"
+            "t = time.process_time(); p._explain((text, 'complexity'))\n"
+            "took = time.process_time() - t"
+        )
+        assert fresh.value("took") < 0.05  # 1 ms; 90 ms where it is the first to score and price
+    finally:
+        stopped(fresh)
 
 
 def test_send_asks_through_the_session_and_the_answer_grows_in_its_place(kernel):
     kernel.run("p = llm.playground('Hello'); p")
-    kernel.run("from multimodel_magic import ByComplexity, Weighted\n"
-               "llm.client.strategy = Weighted({'scripted:echo': 1})")  # fmt: skip
+    kernel.run("llm.client.strategy = Weighted({'scripted:echo': 1})")
     clicked(kernel, kernel.value("p.controls.send.model_id"))
     updates_until(kernel, "(scripted, no model was asked) Hello\n\nscripted:echo")
     assert kernel.value("llm.last.request.labels['widget']") == "playground"
@@ -110,6 +123,7 @@ def test_stop_keeps_what_came_and_the_books_know(kernel):
     assert kernel.value("p.controls.stop.disabled")
 
 
+@on_every_ipykernel
 @pytest.mark.parametrize("wait", ["time.sleep(2)", "import asyncio; await asyncio.sleep(2)"])
 def test_clicks_and_keystrokes_while_a_cell_runs_do_not_break_it(kernel, wait):
     kernel.run("llm.client.strategy = Weighted({'scripted:echo': 1}); p = llm.playground('Hi'); p")

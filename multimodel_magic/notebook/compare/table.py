@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from multimodel_magic.comparison import Comparison, Comparisons
 from multimodel_magic.comparison.values import letter
-from multimodel_magic.notebook.compare.pane import MARKS, Pane
+from multimodel_magic.notebook.compare.pane import MARKS, Pane, View
 from multimodel_magic.notebook.safe_markdown import IGNORED_BY_MATHJAX, plain
-from multimodel_magic.notebook.widgets.look import safe
+from multimodel_magic.notebook.widgets.look import notice, safe
 from multimodel_magic.types import Finished
 
 __all__ = ["html", "text"]
 
+_NAME = "mm-table"
+# Paper is narrow and nothing scrolls there: the columns share its width.
+_ON_PAPER = (
+    f"<style>@media print {{ .{_NAME} :is(table, th, td) {{ min-width: 0 !important }} }}</style>"
+)
 _BOX = "overflow-x:auto;max-width:100%"
 _TABLE = "border-collapse:collapse;margin:.25em 0;text-align:left;min-width:40em"
 _CELL = (
@@ -28,7 +33,8 @@ def html(compared: Comparisons) -> str:
     )
     rows = "".join(map(_row, compared))
     return (
-        f'<div class="{IGNORED_BY_MATHJAX}" style="{_BOX}"><table style="{_TABLE}">'
+        f'<div class="{_NAME} {IGNORED_BY_MATHJAX}" style="{_BOX}">{_ON_PAPER}'
+        f'<table style="{_TABLE}">'
         f'<thead><tr><th scope="col" style="{_HEAD}">prompt</th>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
@@ -54,8 +60,17 @@ def _row(one: Comparison) -> str:
 def _answer(one: Comparison, place: int) -> str:
     view = _pane(one, place).view(hidden=one.hidden)
     who = f"{one.names[place]} · " if one.blind and one.revealed else ""
-    status = view.status if view.state == "answered" else f"{MARKS[view.state]} · {view.status}"
-    return f'{view.html}<div style="{_QUIET}">{safe(who + status)}</div>'
+    told = "".join(notice(line, fault=view.state == "failed") for line in view.notices)
+    return f'{view.html}{told}<div style="{_QUIET}">{safe(who + _status(view))}</div>'
+
+
+def _status(view: View) -> str:
+    """Say how it ended, in a sign and words; a receipt may begin with the same words."""
+    if view.state == "answered":
+        return view.status
+    words = MARKS[view.state].partition(" ")[2]
+    rest = view.status.removeprefix(words).removeprefix(" · ")
+    return " · ".join(part for part in (MARKS[view.state], rest) if part)
 
 
 def _paragraph(one: Comparison) -> str:

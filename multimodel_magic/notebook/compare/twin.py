@@ -15,11 +15,13 @@ __all__ = ["PANES", "Picture", "html", "text"]
 PANES: Final = "mm-twin"
 """The class of the twin: beside its live widget it hides itself."""
 
-# Three things that only a trusted output gets, and none needs: the live view stands above the
-# twin, and while it lives the twin is not shown twice. Without a kernel Lab writes `Loading
-# widget...`, then `Error displaying widget`, as bare text in the output above: it is hidden. And
-# on paper nothing scrolls.
-_STYLE = f"""<style>
+# What only a trusted output gets, and none needs. On paper nothing can be opened: all is.
+_ON_PAPER = f"""<style>@media print {{
+.{PANES} details:not([open])::details-content {{ content-visibility: visible }} }}</style>"""
+# The live view stands above the twin, and while it lives the twin is not shown twice. Without a
+# kernel Lab writes `Loading widget...`, then `Error displaying widget`, as bare text in the output
+# above: it is hidden.
+_BESIDE_WIDGET = f"""<style>
 .jp-OutputArea-child:has(.mm-live) + .jp-OutputArea-child:has(.{PANES}) {{ display: none }}
 .jp-OutputArea-child:has(+ .jp-OutputArea-child .{PANES})
   > .jp-OutputArea-output:not(:has(*)) {{ display: none }}
@@ -93,7 +95,7 @@ def html(picture: Picture) -> str:
     asked = f'<div style="{_PROMPT}">{safe(picture.prompt)}</div>' if picture.prompt else ""
     least = "max(19em,34%)" if len(picture.views) == 4 else "19em"  # noqa: PLR2004 - two by two
     said = "".join(f'<div style="{_VERDICT}">{safe(line)}</div>' for line in picture.verdicts)
-    style = _STYLE if picture.beside_widget else ""
+    style = _ON_PAPER + (_BESIDE_WIDGET if picture.beside_widget else "")
     grid = f'<div style="{_GRID.format(least=least)}">{panes}</div>'
     return (
         f'<div class="{PANES} {IGNORED_BY_MATHJAX}" role="group" aria-label="Comparison">'
