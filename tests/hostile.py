@@ -84,6 +84,7 @@ HOSTILE: dict[str, str] = {
     "dollars outside math": rf"a\$ \$ $ \href{{javascript:{RUN}}}{{x}} $",
     "json": f'{{"a": "<script>{RUN}</script>", "b": "<img src=x onerror={RUN}>"}}',
     "terminal escapes": "\x1b]52;c;cHduZWQ=\x07\x1b[2Jgone \x9b31m\x00",
+    "turned around": "\u202egnp.exe \u2066x \u2067y",
     "lone surrogate": "a \ud800 b",
 }
 """Every answer by what it tries."""

@@ -40,18 +40,19 @@ IGNORED_BY_MATHJAX = "mathjax_ignore tex2jax_ignore"
 # Hostile text costs up to 10 us a character; these bound a paint, and no real answer comes near.
 _MOST_CHARS, _MOST_LINES = 1_000_000, 20_000
 # C0 and C1 controls except tab and newline (terminal escapes), and lone surrogates (not UTF-8).
-_UNPRINTABLE = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
+# The last two ranges turn around what stands behind them, the receipt and its cost included.
+_UNPRINTABLE = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
 _CODE_STYLE = "margin:.5em 0;padding:.5em .75em;overflow-x:auto;white-space:pre"
 _TEXT_STYLE = "margin:0;white-space:pre-wrap;overflow-wrap:anywhere"
 
 
 def plain(text: str) -> str:
-    r"""Return `text` without what a terminal would obey: control characters and escapes.
+    r"""Return `text` without what a terminal or page would obey: controls, escapes, overrides.
 
     Examples
     --------
-    >>> plain("red \x1b[31malert\x07")
-    'red \ufffd[31malert\ufffd'
+    >>> plain("red \x1b[31malert\x07 \u202e$0")
+    'red \ufffd[31malert\ufffd \ufffd$0'
     """
     return re.sub(_UNPRINTABLE, "\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 

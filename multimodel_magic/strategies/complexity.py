@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, TypeAlias, overload
 
@@ -23,6 +23,10 @@ CUTS = (0.3, 0.7)
 """The seed's cuts: below the first is simple, from the second on complex."""
 
 ROLES = {"simple": "fast", "medium": "balanced", "complex": "strong"}
+
+WORDS_SHOWN = 8
+LETTERS_SHOWN = 40
+"""So much of what fired a signal is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class ByComplexity:
         found = _scorer(self.classifier)(request.prompt)
         tier, why = self._tier(found)
         signals = tuple(
-            Reason(f"signal: {s.name}", ", ".join(s.words) or f"{s.value:.3g}", s.contribution)
+            Reason(f"signal: {s.name}", _listed(s.words) or f"{s.value:.3g}", s.contribution)
             for s in found.signals
         )
         reason = Reason(self.name, why, None if found.abstained else found.score)
@@ -152,6 +156,19 @@ class ComplexityRouter:
 
     def _assess_complexity(self, request: str) -> float:
         return _scorer(self.complexity_classifier)(request).score
+
+
+def _listed(words: Sequence[str]) -> str:
+    """List words for one line: a prompt may hold thousands, or one of a million letters.
+
+    Examples
+    --------
+    >>> _listed(["prove"] * 10)
+    'prove, prove, prove, prove, prove, prove, prove, prove and 2 others'
+    """
+    shown = [word if len(word) <= LETTERS_SHOWN else f"{word[:LETTERS_SHOWN]}…" for word in words]
+    more = len(shown) - WORDS_SHOWN
+    return ", ".join(shown[:WORDS_SHOWN]) + (f" and {more} others" if more > 0 else "")
 
 
 def _below(score: float, cut: float) -> str:

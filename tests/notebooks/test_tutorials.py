@@ -65,7 +65,8 @@ PROMISED = {
         "You voted, blind: a tie",
         "Ratings: 41 votes of people: 40 prefer one, 1 tie",
         "judge scripted:says-a: position-inconsistent",
-        "0 prefer one, 1 tie \\(1 position-inconsistent\\)",
+        "0 prefer one, 10 tie \\(10 position-inconsistent\\)",
+        "agreement with people +0 of 10",
     ],
 }
 ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|Users|mnt|opt|var)/|\b[A-Z]:\\")
