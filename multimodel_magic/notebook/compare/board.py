@@ -265,6 +265,9 @@ class Board:
             self._live.layout.close()  # a model of its own, which nobody else closes
             self._live.close()
             self._live = None
+            self._wants_live = False
+            if self._twin is not None:  # its style is not needed now, and a page pays for each
+                self._twin.fill(self._twin_bundle(), self._facts())
 
     def broke(self, error: Exception) -> None:
         """Say once that it cannot be shown: a display must not fail paid calls."""
