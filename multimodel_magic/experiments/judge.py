@@ -87,7 +87,8 @@ class Judgement:
             )
         else:
             verdict = f"prefers {said} in both orders"
-        cost = "unknown cost" if self.cost_usd is None else f"${self.cost_usd:.4f}"
+        known = f"${self.cost_usd:.4f}" if self.cost_usd else "$0"
+        cost = "unknown cost" if self.cost_usd is None else known
         own = " · it is one of the contestants, and models like their own answers"
         return f"judge {self.judge}: {verdict} · {cost}{own * self.own}"
 

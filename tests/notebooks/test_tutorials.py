@@ -63,7 +63,7 @@ PROMISED = {
     "09_compare": [
         "scripted:long — ✓ answered",
         "You voted, blind: a tie",
-        "Ratings: 41 votes of people: 40 prefer one, 1 tie",
+        "Ratings: 121 votes of people: 120 prefer one, 1 tie",
         "judge scripted:says-a: position-inconsistent",
         "0 prefer one, 10 tie \\(10 position-inconsistent\\)",
         "agreement with people +0 of 10",
