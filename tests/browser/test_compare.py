@@ -216,7 +216,7 @@ llm.client.providers["scripted"] = ScriptedProvider(plays)
     for who, said in (("cyd", "It is old."), ("bob", "300 m high.")):
         assert paper.count(said) >= 2
         assert paper.count(f"scripted:{who} · named by you") == 2
-    assert paper.count("to first token") == 2 + 4  # of the two that answered, and of the table's
+    assert paper.count("to first token") == 3 + 4  # of the panes, and of the table
 
 
 @pytest.mark.parametrize("trusted", [True, False])

@@ -180,6 +180,8 @@ def test_a_rule_is_edited_checked_saved_and_still_there(lab: Lab, folder: Path) 
     area(notebook, 0).get_by_placeholder("name").nth(1).fill(f"odd {HOSTILE}"[:70])
     area(notebook, 0).get_by_placeholder("model, role or strategy").nth(1).fill("scripted:echo")
     shows(notebook, 0, "valid; Save writes routing_config.yml")
+    for name in ("Rule 1", "if", "ask", "named", "fallbacks"):  # what a screen reader says
+        assert area(notebook, 0).get_by_label(name, exact=True).count() == (1 if "1" in name else 2)
     photographed(notebook, 0, "config")
     assert (folder / "routing_config.yml").read_text() == CONFIG
     button(notebook, 0, "Save").click()

@@ -7,17 +7,14 @@ from collections.abc import Iterable, Sequence
 from multimodel_magic.comparison import Differences
 from multimodel_magic.comparison.diff import Row
 from multimodel_magic.notebook.safe_markdown import code_block
-from multimodel_magic.notebook.widgets.look import safe
+from multimodel_magic.notebook.widgets.look import edge, safe
 
 __all__ = ["html", "summary", "text"]
 
 MOST_SHOWN = 40
 """So many sentences of a kind are listed; the rest is counted."""
 
-_BOX = (
-    "margin:.6em 0 .2em;padding:.3em .75em;border:1px solid var(--jp-border-color2,#8886);"
-    "border-radius:6px"
-)
+_BOX = f"margin:.6em 0 .2em;padding:.3em .75em;{edge()};border-radius:6px"
 _SUMMARY = "cursor:pointer;font-weight:600"
 _HEAD = "font-weight:600;margin:.6em 0 .2em"
 _LIST = "margin:.1em 0;padding-left:1.2em"

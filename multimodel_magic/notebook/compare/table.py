@@ -6,7 +6,7 @@ from multimodel_magic.comparison import Comparison, Comparisons
 from multimodel_magic.comparison.values import letter
 from multimodel_magic.notebook.compare.pane import MARKS, Pane, View
 from multimodel_magic.notebook.safe_markdown import IGNORED_BY_MATHJAX, plain
-from multimodel_magic.notebook.widgets.look import notice, safe
+from multimodel_magic.notebook.widgets.look import RAISED, edge, notice, safe
 from multimodel_magic.types import Finished
 
 __all__ = ["html", "text"]
@@ -20,9 +20,9 @@ _BOX = "overflow-x:auto;max-width:100%"
 _TABLE = "border-collapse:collapse;margin:.25em 0;text-align:left;min-width:40em"
 _CELL = (
     "vertical-align:top;text-align:left;padding:.4em .8em;min-width:12em;white-space:normal;"
-    "overflow-wrap:anywhere;border:1px solid var(--jp-border-color2,#8886)"
+    f"overflow-wrap:anywhere;{edge()}"
 )
-_HEAD = f"{_CELL};font-weight:600;background:var(--jp-layout-color2,#8881)"
+_HEAD = f"{_CELL};font-weight:600;{RAISED}"
 _QUIET = "font-size:.85em;color:var(--jp-ui-font-color2,inherit);margin-top:.3em"
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from multimodel_magic.notebook.compare.pane import MARKS, State, View
 from multimodel_magic.notebook.safe_markdown import IGNORED_BY_MATHJAX, plain
-from multimodel_magic.notebook.widgets.look import notice, safe
+from multimodel_magic.notebook.widgets.look import RAISED, edge, notice, safe
 
 __all__ = ["PANES", "Picture", "html", "text"]
 
@@ -32,17 +32,17 @@ _GRID = (
     "gap:.75em;align-items:start;margin:.25em 0"
 )
 _PANE = (
-    "contain:content;min-width:0;border:1px solid var(--jp-border-color2,#8886);"
+    f"contain:content;min-width:0;{edge()};"
     "border-radius:6px;background:var(--jp-layout-color1,transparent)"
 )
 _CHOSEN = (
-    "contain:content;min-width:0;border:2px solid var(--jp-brand-color1,#1976d2);"
-    "border-radius:6px;background:var(--jp-layout-color1,transparent)"
+    "contain:content;min-width:0;border:2px solid #1976d2;"
+    "border-color:var(--jp-brand-color1,#1976d2);border-radius:6px;background:var(--jp-layout-color1,transparent)"
 )
 _HEAD = (
     "display:flex;flex-wrap:wrap;gap:.1em .75em;justify-content:space-between;"
-    "align-items:baseline;padding:.4em .75em;border-bottom:1px solid var(--jp-border-color2,#8886);"
-    "background:var(--jp-layout-color2,#8881)"
+    f"align-items:baseline;padding:.4em .75em;{edge('bottom')};"
+    f"{RAISED}"
 )
 _TITLE = "font-weight:600;overflow-wrap:anywhere"
 _STATE = "font-size:.85em;white-space:nowrap;color:{colour}"
@@ -55,14 +55,11 @@ _COLOURS: Final[dict[State, str]] = {
 }
 _ANSWER = "contain:content;overflow-x:auto;overflow-wrap:anywhere;padding:.5em .75em"
 _STATUS = (
-    "padding:.4em .75em;border-top:1px solid var(--jp-border-color2,#8886);font-size:.85em;"
+    f"padding:.4em .75em;{edge('top')};font-size:.85em;"
     "color:var(--jp-ui-font-color2,inherit);overflow-wrap:anywhere"
 )
 _NOTICES = "padding:0 .75em"
-_VERDICT = (
-    "margin:.6em 0 .2em;padding:.4em .75em;border-radius:6px;font-weight:600;"
-    "background:var(--jp-layout-color2,#8881)"
-)
+_VERDICT = f"margin:.6em 0 .2em;padding:.4em .75em;border-radius:6px;font-weight:600;{RAISED}"
 _PROMPT = (
     "margin:.25em 0 .5em;white-space:pre-wrap;overflow-wrap:anywhere;max-height:12em;"
     "overflow-y:auto;color:var(--jp-ui-font-color2,inherit)"

@@ -135,10 +135,10 @@ class ConfigEditor:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One rule or role: its box, its first label, and what reads it."""
+    """One rule or role: its box, its first field, whose label counts it, and what reads it."""
 
     box: Widget
-    label: Widget
+    name: Widget
     read: Callable[[], Any]
 
 
@@ -225,14 +225,14 @@ class Fields:
     def _stack(self) -> None:
         """Put the rows on the page, rules with their numbers."""
         for n, row in enumerate(self._rules, start=1):
-            row.label.value = f"Rule {n}"
+            row.name.description = f"Rule {n}"
         self.rules.children = tuple(row.box for row in self._rules)
         self.roles.children = tuple(row.box for row in self._roles)
 
-    def _remove(self, label: Widget) -> None:
-        gone = [row for row in self._rules + self._roles if row.label is label]
-        self._rules = [row for row in self._rules if row.label is not label]
-        self._roles = [row for row in self._roles if row.label is not label]
+    def _remove(self, name: Widget) -> None:
+        gone = [row for row in self._rules + self._roles if row.name is name]
+        self._rules = [row for row in self._rules if row.name is not name]
+        self._roles = [row for row in self._roles if row.name is not name]
         self._stack()
         self._discard(gone)
         self._changed()
@@ -245,8 +245,8 @@ class Fields:
                     widget.close()
             row.box.close()
 
-    def _up(self, label: Widget) -> None:
-        at = next(n for n, row in enumerate(self._rules) if row.label is label)
+    def _up(self, name: Widget) -> None:
+        at = next(n for n, row in enumerate(self._rules) if row.name is name)
         if at:
             self._rules[at - 1 : at + 1] = self._rules[at], self._rules[at - 1]
             self._stack()
@@ -255,42 +255,35 @@ class Fields:
     # --- rows
 
     def _rule(self, row: RuleRow) -> Row:
-        label, said = self._widgets.Label("Rule"), self._widgets.Label
-        name = self._text("", "the rule's name, if it has one", row.name, "10em", "name")
+        name = self._text("Rule", "the rule's name, if it has one", row.name, "13em", "name")
         condition = self._text(
-            "", "when, as task_type: code, complexity: high", row.condition, "22em", "always"
+            "if", "when, as task_type: code, complexity: high", row.condition, "23em", "always"
         )
-        target = self._widgets.Dropdown(
-            options=TARGETS, value=row.target, tooltip="what is named", layout={"width": "7em"}
-        )
-        target.observe(self._changed, names="value")
-        who = self._combobox("", "model, role or strategy", row.who, "15em")
-        then = self._text(
-            "", "its own fallbacks; none: nobody", row.fallbacks, "13em", "as for all"
-        )
-        up = self._small("↑", "Move this rule up", lambda: self._up(label))
-        drop = self._small("✕", "Remove this rule", lambda: self._remove(label))
+        target = self._widgets.Dropdown(options=TARGETS, value=row.target)
+        self._told(target, "ask", "what is named", "9em")
+        who = self._combobox("named", "model, role or strategy", row.who, "18em")
+        then = self._text("fallbacks", "its own; none: nobody", row.fallbacks, "18em", "as for all")
+        up = self._small("↑ Up", "Move this rule up", lambda: self._up(name))
+        drop = self._small("✕ Remove", "Remove this rule", lambda: self._remove(name))
 
         def read() -> RuleRow:
             texts = name.value, condition.value, target.value, who.value, then.value
             return RuleRow(*texts, raw=row.raw)
 
-        groups = [label, name], [said("if"), condition], [said("ask"), target, who]
-        return self._row(label, [*groups, [said("fallbacks"), then, up, drop]], read)
+        return self._row(name, [[name], [condition], [target, who], [then, up, drop]], read)
 
     def _role(self, row: RoleRow) -> Row:
-        label = self._widgets.Label("Role")
-        name = self._text("", "the role's name", row.name, "10em", "name")
-        models = self._text("", "its models, best first: a, b", row.models, "36em", "models")
-        drop = self._small("✕", "Remove this role", lambda: self._remove(label))
-        groups = [[label, name], [self._widgets.Label("means"), models, drop]]
-        return self._row(label, groups, lambda: RoleRow(name.value, models.value, row.raw))
+        name = self._text("Role", "the role's name", row.name, "13em", "name")
+        models = self._text("means", "its models, best first: a, b", row.models, "39em", "models")
+        drop = self._small("✕ Remove", "Remove this role", lambda: self._remove(name))
+        groups = [[name], [models, drop]]
+        return self._row(name, groups, lambda: RoleRow(name.value, models.value, row.raw))
 
-    def _row(self, label: Widget, groups: list[list[Widget]], read: Callable[[], object]) -> Row:
+    def _row(self, name: Widget, groups: list[list[Widget]], read: Callable[[], object]) -> Row:
         """Set what belongs together side by side; the groups wrap on a narrow screen."""
         boxes = [self._widgets.HBox(group, layout={"max_width": "100%"}) for group in groups]
         layout = {"flex_flow": "row wrap", "margin": "0 0 .5em"}
-        return Row(self._widgets.HBox(boxes, layout=layout), label, read)
+        return Row(self._widgets.HBox(boxes, layout=layout), name, read)
 
     # --- parts
 
@@ -308,9 +301,10 @@ class Fields:
         return self._told(made, name, tip, width)
 
     def _told(self, widget: Widget, name: str, tip: str, width: str) -> Widget:
-        widget.description, widget.tooltip = name, f"{name}: {tip}" if name else tip
+        widget.description, widget.tooltip = name, f"{name}: {tip}"
         widget.layout = {"width": width or "26em", "max_width": "100%"}
-        widget.style = {"description_width": "8.5em"} if name else {"description_width": "0"}
+        # Every field has a label that assistive software reads: a tooltip alone names nothing.
+        widget.style = {"description_width": "initial" if width else "8.5em"}
         widget.observe(self._changed, names="value")
         return widget
 
@@ -323,7 +317,7 @@ class Fields:
 
     def _small(self, sign: str, tip: str, act: Callable[[], None]) -> Widget:
         made = self._button(sign, act, tip=tip)
-        made.layout = {"width": "2.6em"}
+        made.layout = {"width": "auto"}
         return made
 
 

@@ -12,11 +12,36 @@ from html import escape
 from multimodel_magic.notebook.safe_markdown import IGNORED_BY_MATHJAX, plain
 from multimodel_magic.notebook.table import Table
 
-__all__ = ["columns", "fact", "facts", "line", "meter", "notice", "panel", "safe"]
+__all__ = [
+    "RAISED",
+    "columns",
+    "edge",
+    "fact",
+    "facts",
+    "line",
+    "meter",
+    "notice",
+    "panel",
+    "safe",
+]
+
+
+def edge(side: str = "") -> str:
+    """Return the style of a thin line around, or on one side.
+
+    In an output that is not trusted Lab strips what holds `var()`: the grey before it stays, and
+    shows on light and on dark.
+    """
+    name = f"border-{side}" if side else "border"
+    return f"{name}:1px solid #8886;{name}-color:var(--jp-border-color2,#8886)"
+
+
+RAISED = "background-color:#8881;background-color:var(--jp-layout-color2,#8881)"
+"""The ground of heads, stripped or not."""
 
 _PANEL = (
     "contain:content;max-width:64em;margin:.25em 0;padding:.7em 1em .5em;"
-    "border:1px solid var(--jp-border-color2,#8886);border-radius:6px;"
+    f"{edge()};border-radius:6px;"
     "overflow-x:auto;overflow-wrap:break-word"
 )
 _TITLE = "font-weight:600;margin-bottom:.5em"
