@@ -200,6 +200,13 @@ def test_hostile_text_is_only_ever_text(text):
         assert "\x1b" not in twin.text(picture.still(shown))
 
 
+def test_code_that_one_answer_alone_has_is_not_called_the_same():
+    one = answered("It is 42.\n\n```python\nx = 1\n```")
+    for other, said in ((one, "the same (all)"), (answered("It is 42."), "only in ")):
+        shown = picture.still(compared(one, other, blind=False), opened=True)
+        assert f"Code 1: {said}" in twin.html(shown)
+
+
 def test_a_table_says_once_that_there_is_no_answer_and_why():
     broken = answered("", error=Overloaded("simulated: overloaded"))
     html = _table(compared(answered(), broken, blind=False))

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import pytest
 
-from .lab import CHROMIUM, Lab, LabServer, Notebook, Notebook7Server, kernel_of
+from .lab import CHROMIUM, Lab, LabServer, Notebook, Notebook7Server
 
 Seat: TypeAlias = Callable[[Sequence[str]], Notebook]
 """Opens a notebook in one of the front ends, on one of the kernels."""
@@ -43,4 +43,4 @@ def seat(request: pytest.FixtureRequest, lab: Lab) -> Seat:
     page, series = request.param
     name = "notebook7_server" if page == "Notebook 7" else "lab_server"
     server: LabServer = request.getfixturevalue(name)
-    return partial(lab.open, kernel=kernel_of(series), server=server)
+    return partial(lab.open, kernel=server.offer(series), server=server)

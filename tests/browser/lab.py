@@ -33,7 +33,7 @@ from nbconvert import HTMLExporter
 from playwright.sync_api import ConsoleMessage, Dialog, Locator, Page, Route, sync_playwright
 from pypdf import PdfReader
 
-from tests.kernels import SERIES, environment_of
+from tests.kernels import environment_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 CHROMIUM_ARGS = [
@@ -107,8 +107,6 @@ class LabServer:
             file = self._scratch / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(values), encoding="utf-8")
-        for series in SERIES:
-            self._offer(series)
         self._log = (self._scratch / "server.log").open("wb")
         self._server = psutil.Popen(
             self._command(),
@@ -133,14 +131,15 @@ class LabServer:
     ) -> None:
         self._end()
 
-    def _offer(self, series: str) -> None:
-        """Let notebooks name a kernel of this series."""
-        file = self._scratch / "data" / "kernels" / kernel_of(series) / "kernel.json"
-        file.parent.mkdir(parents=True)
+    def offer(self, series: str) -> str:
+        """Let notebooks run on this series of ipykernel, and return the name of its kernel."""
+        name = f"ipykernel-{series}"
+        file = self._scratch / "data" / "kernels" / name / "kernel.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        spec = {"argv": argv, "display_name": kernel_of(series), "language": "python"}
-        spec |= {"env": environment_of(series), "metadata": {"debugger": True}}
-        file.write_text(json.dumps(spec), encoding="utf-8")
+        spec = {"argv": argv, "display_name": name, "language": "python"}
+        file.write_text(json.dumps(spec | {"env": environment_of(series)}), encoding="utf-8")
+        return name
 
     def address(self, notebook: str) -> str:
         """Return where a page shows a notebook of the root folder."""
@@ -366,11 +365,6 @@ class Notebook:
     def close(self) -> None:
         """Close the page; its kernel lives until the server ends."""
         self.page.close()
-
-
-def kernel_of(series: str) -> str:
-    """Return the name under which a server offers a series of ipykernel."""
-    return f"ipykernel-{series}"
 
 
 def _free_port() -> int:

@@ -121,7 +121,8 @@ def _code(found: Differences, labels: Sequence[str]) -> str:
     for number, row in enumerate(found.code, start=1):
         names = "all" if row.by_all else _names(row, labels)
         if row.same:
-            parts.append(f'<div style="{_NOTE}">Code {number}: the same ({safe(names)})</div>')
+            said = f"the same ({names})" if len(row.by) > 1 else f"only in {names}"
+            parts.append(f'<div style="{_NOTE}">Code {number}: {safe(said)}</div>')
             continue
         lines = found.code_diff(row, labels)
         parts.append(f'<div style="{_NOTE}">Code {number}</div>' + code_block("\n".join(lines)))
