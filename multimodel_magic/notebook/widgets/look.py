@@ -51,7 +51,7 @@ _FAULT = "margin:.4em 0;padding:.25em .6em;border-left:3px solid var(--jp-error-
 _FACTS = "display:flex;flex-wrap:wrap;gap:.4em 2.2em;margin:.1em 0 .7em"
 _VALUE = "font-size:1.35em;font-weight:600;line-height:1.3"
 _COLUMNS = "display:flex;flex-wrap:wrap;gap:0 2.5em"
-_COLUMN = "flex:1 1 24em;min-width:0;max-width:100%"
+_COLUMN = "flex:1 1 20em;min-width:min-content;max-width:100%"
 _TRACK = (
     "position:relative;max-width:26em;height:.55em;margin:.3em 0;border-radius:3px;"
     "background:var(--jp-layout-color3,#8883);overflow:hidden"
