@@ -36,6 +36,7 @@ def test_an_interrupt_closes_the_vendors_connection_within_half_a_second(kernel,
         "line": "x = %llm -m openai:n Hello",
     }[how]
     for _ in range(3):  # a busy machine may hold up one try, not three
+        drip.closed_s = None
         start = time.monotonic()
         ran = kernel.run(code, interrupt_after_s=2.5)
         ended = time.monotonic()
