@@ -253,6 +253,8 @@ def time_axis(ax: Axes, first: datetime, last: datetime, *, date: bool = True) -
     locator = dates.AutoDateLocator(UTC, 3, 7)  # type: ignore[no-untyped-call]  # as above
     ax.xaxis.set_major_locator(locator)
     form = dates.ConciseDateFormatter(locator, UTC, show_offset=date)  # type: ignore[no-untyped-call]  # as above
+    form.formats[5] = form.zero_formats[5] = "%H:%M:%S"  # of seconds: alone they say too little
+    form.offset_formats[5] = "%Y-%b-%d"
     ax.xaxis.set_major_formatter(form)
     ax.xaxis.get_offset_text().set_color(INK)
 
