@@ -60,12 +60,14 @@ class Bookkeeping:
             `models`, `distribution`, `fallback_pairs`, `fallback_matrix`, `accuracy`, `by(group)`,
             `savings(baseline)`, `quality(reference)`, `maintenance(reference)`.
         """
-        from multimodel_magic import exchange
         from multimodel_magic.metrics import Metrics
 
         session = None if everything else self.id
-        books = exchange.books(self.ledger, session=session, since=since)
-        return Metrics(books.requests, books.attempts, books.outcomes, self.client.price)
+        requests = self.ledger.requests_frame(session=session, since=since)
+        attempts = self.ledger.attempts_frame(session=session, since=since)
+        said = self.ledger.outcomes_frame()
+        ours = said[said["request_id"].isin(requests["request_id"])]
+        return Metrics(requests, attempts, ours, self.client.price)
 
     def export(
         self, file: str | Path, *, since: timedelta | None = None, everything: bool = False

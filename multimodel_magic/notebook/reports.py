@@ -33,7 +33,9 @@ PROMPT_SHOWN = 60
 
 def status(session: Session, unusable: Mapping[str, str]) -> Report:
     """Show who can answer here, what runs by default, and what was spent so far."""
-    summary = session.metrics()
+    from multimodel_magic import metrics
+
+    summary = metrics.overall(session.df, session.attempts)
     spent = f"{money(summary.cost_usd)}" + (
         f" and {summary.unknown_cost} of unknown cost" if summary.unknown_cost else ""
     )
