@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from time import sleep
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from multimodel_magic.bridge import Worker
@@ -52,9 +51,6 @@ TRANSACTION = 2_000
 
 WATCHED_AFTER_S = 0.25
 """How long a request must be under way to be written before its end."""
-
-FIRST_AFTER_S = 0.75
-"""How much longer where the database is not open yet."""
 
 T = TypeVar("T")
 _Item: TypeAlias = "tuple[Response, bool] | Callable[[], None]"
@@ -424,10 +420,6 @@ class Ledger:
 
     def _look_after(self, request_ids: list[str]) -> None:
         """Have what is still under way written; in a thread of its own, for it waits."""
-        under_way = self._under_way.keys()
-        if self._database is None and not under_way.isdisjoint(request_ids):
-            # The first vendor's SDK is being imported at this moment: SQLAlchemy would slow it.
-            sleep(FIRST_AFTER_S)
         begun = [one for i in request_ids if (one := self._under_way.get(i)) is not None]
         if begun and not self._read_only:
             self._worker.put(lambda: self._keep_begun(begun))
