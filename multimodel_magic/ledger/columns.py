@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
-from operator import ge, itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from multimodel_magic.ledger.rows import AttemptRow, RequestRow, Row, kinds
@@ -47,14 +46,12 @@ def table(row: type[Row], rows: Iterable[tuple[Any, ...]]) -> pa.Table:
     """
     import pyarrow as pa
 
-    at, second = row._fields.index("started_at"), row._fields.index(_SECOND_KEY[row])
     columns = list(zip(*rows, strict=True)) or [()] * len(row._fields)
-    if any(map(ge, columns[at], columns[at][1:])):  # not each later than the one before
-        ordered = sorted(zip(*columns, strict=True), key=itemgetter(at, second))
-        columns = list(zip(*ordered, strict=True))
     made = schema(row)
     arrays = [_array(values, field.type) for values, field in zip(columns, made, strict=False)]
-    return pa.Table.from_arrays(arrays, schema=made)
+    whole = pa.Table.from_arrays(arrays, schema=made)
+    order = _order(row, whole)
+    return whole if order is None else whole.take(order)
 
 
 def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
@@ -73,14 +70,25 @@ def in_order(row: type[Row], tables: Sequence[pa.Table]) -> pa.Table:
     import pyarrow as pa
 
     whole = pa.concat_tables(tables) if tables else schema(row).empty_table()
-    moments = whole["started_at"].cast(pa.int64()).to_numpy()
-    if bool(np.all(moments[1:] > moments[:-1])):
+    order = _order(row, whole)
+    if order is None:
         return whole
-    order = np.argsort(moments, kind="stable")
-    _break_ties(order, moments[order], whole[_SECOND_KEY[row]])
     # Behind place `i` begins a new piece where the first `i` rows are the first `i` in order.
     closed = np.maximum.accumulate(order) == np.arange(len(order))
     return _pieced(whole, order, np.flatnonzero(closed) + 1)
+
+
+def _order(row: type[Row], whole: pa.Table) -> Order | None:
+    """Return the places of the rows in order; None where they stand so."""
+    import numpy as np
+    import pyarrow as pa
+
+    moments = whole["started_at"].cast(pa.int64()).to_numpy()
+    if bool(np.all(moments[1:] > moments[:-1])):
+        return None
+    order = np.argsort(moments, kind="stable")
+    _break_ties(order, moments[order], whole[_SECOND_KEY[row]])
+    return order
 
 
 def _break_ties(order: Order, moments: NDArray[np.int64], second: pa.ChunkedArray) -> None:

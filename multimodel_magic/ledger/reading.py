@@ -49,9 +49,11 @@ def totals(database: Database) -> Totals:
     """Return the totals of the whole database; of a file without importing SQLAlchemy."""
     mirror, keeper = database.mirror, database.keeper
     if mirror is not None and keeper is not None:
+        keeper.look()
+        if mirror.is_far_behind():
+            keeper.settle()  # to count the rows takes as long
         made = mirror.totals()
         if made is not None:
-            keeper.look()
             return made
     return database.read(_all_counted)
 
