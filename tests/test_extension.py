@@ -171,7 +171,9 @@ def test_a_response_as_a_cells_value_is_shown_by_the_backend(shell):
     assert extension.settings(shell).backend.shown == [response]
 
 
-def test_a_terminal_shows_no_empty_out_prompt(shell, capsys):
+def test_a_terminal_shows_no_empty_out_prompt(shell, capsys, monkeypatch):
+    # A doctest that ran before in this process leaves `builtins._`, which IPython respects.
+    monkeypatch.delattr("builtins._", raising=False)
     response = Response(Request("p"), "text")
     shell.user_ns["r"] = response
     assert value(shell, "r") is response
