@@ -64,7 +64,9 @@ def one_shell():
 
 
 @pytest.fixture
-def bare_shell(one_shell):
+def bare_shell(one_shell, monkeypatch):
+    # A doctest that ran before in this process leaves `builtins._`, and IPython then keeps no `_`.
+    monkeypatch.delattr("builtins._", raising=False)
     yield one_shell
     extension.unload_ipython_extension(one_shell)
 
@@ -171,9 +173,7 @@ def test_a_response_as_a_cells_value_is_shown_by_the_backend(shell):
     assert extension.settings(shell).backend.shown == [response]
 
 
-def test_a_terminal_shows_no_empty_out_prompt(shell, capsys, monkeypatch):
-    # A doctest that ran before in this process leaves `builtins._`, which IPython respects.
-    monkeypatch.delattr("builtins._", raising=False)
+def test_a_terminal_shows_no_empty_out_prompt(shell, capsys):
     response = Response(Request("p"), "text")
     shell.user_ns["r"] = response
     assert value(shell, "r") is response
