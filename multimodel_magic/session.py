@@ -129,6 +129,8 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
         self.threads: dict[str, tuple[Message, ...]] = {}
         self.watchers: list[Callable[[Response], None]] = []
         """Told of every finished request, in whatever thread it ended; they must not raise."""
+        self.where: Callable[[], Mapping[str, str]] = dict
+        """Gives the labels that say where requests come from; the magics set it."""
         if "MULTIMODEL_TELEMETRY" in os.environ:
             from multimodel_magic import telemetry
 
@@ -416,7 +418,7 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
     def _labelled(self, response: Response) -> Response:
         ours = {"session": self.id} | ({"config": self._config_hash} if self.config else {})
         notes = notes_of(response.request)
-        return response.labelled({**ours, **notes, **response.request.labels})
+        return response.labelled({**ours, **self.where(), **notes, **response.request.labels})
 
     def _base_catalogue(self) -> Catalogue:
         return self._unconfigured[1].with_aliases(self._aliases)

@@ -54,6 +54,12 @@ def test_what_one_session_exports_another_imports(llm, tmp_path):
     assert other.metrics().requests == 0
 
 
+def test_what_is_asked_from_code_says_where_it_comes_from(llm):
+    llm.where = lambda: {"notebook": "a.ipynb", "cell": "c1"}
+    llm("Hi", "scripted:m")
+    assert list(llm.df[["notebook", "cell"]].iloc[0]) == ["a.ipynb", "c1"]
+
+
 def test_the_history_holds_failures_too(llm):
     with pytest.raises(ContentFiltered):
         llm("Hi", "scripted:refuses")

@@ -11,6 +11,7 @@ import sys
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -96,6 +97,7 @@ class Magics:
             self._ledger_named = said.ledger
             session.ledger = Ledger(said.ledger or None)
         session.ledger.store_text = said.store_text
+        session.where = partial(hosting.labels, self._shell)  # for what is asked from code
         session.alias(said.aliases)
         asked = said.telemetry, said.telemetry_content
         if asked != self._telemetry_named:
