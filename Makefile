@@ -24,6 +24,9 @@ lab: $(VENV)/.lab ## Open the first tutorial in JupyterLab
 test: $(VENV)/.test ## Run every test: units, wires, kernels, browser, notebooks
 	sh tools/test.sh $(BIN)
 
+notebooks: $(VENV)/.lab ## Run the tutorials and keep what they show in them, for readers without a kernel
+	$(BIN)/python tools/run_notebooks.py
+
 unit: $(VENV)/.test ## Run the tests that need no server, kernel, browser or model: under a minute
 	MULTIMODEL_EXAMPLES=25 $(BIN)/python -m pytest -n logical --dist worksteal -m "not wire and not kernel and not browser and not local and not slow"
 
@@ -39,4 +42,4 @@ bench: $(VENV)/.test ## Measure the overhead over the raw SDKs, interleaved; pri
 clean: ## Remove what make made
 	rm -rf $(VENV) out .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help demo lab test unit check bench clean
+.PHONY: help demo lab test notebooks unit check bench clean

@@ -1,5 +1,6 @@
 """Every tutorial, run as a stranger would: in a kernel, without a key, beside no other file."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -79,21 +80,22 @@ def named(paths):
     return [pytest.param(path, id=path.stem) for path in paths]
 
 
+def tool(name):
+    """Load a script of `tools/`."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+run_notebooks = tool("run_notebooks")
+
+
 @pytest.fixture(scope="module")
 def bare_environment(tmp_path_factory):
     """An environment without keys and servers, whose ledger is a scratch file."""
     home = tmp_path_factory.mktemp("tutorials")
-    ours = ("_API_KEY", "_BASE_URL", "OLLAMA_HOST", "MULTIMODEL_NO_STREAM", "MULTIMODEL_CONFIG")
-    env = {k: v for k, v in os.environ.items() if not k.endswith(ours)}
-    return env | {
-        # Empty is set: a .env file further up cannot fill it in again.
-        "ANTHROPIC_API_KEY": "",
-        "OPENAI_API_KEY": "",
-        "MULTIMODEL_LEDGER": str(home / "ledger.db"),
-        "IPYTHONDIR": str(home / "ipython"),
-        "XDG_CONFIG_HOME": str(home / "config"),
-        "JUPYTER_PREFER_ENV_PATH": "1",
-    }
+    return run_notebooks.environment(home) | {"MULTIMODEL_LEDGER": str(home / "ledger.db")}
 
 
 def executed(path, folder, env):
@@ -160,12 +162,17 @@ def test_there_is_a_promise_for_every_tutorial():
 
 
 @pytest.mark.parametrize("path", named(TUTORIALS))
-def test_a_tutorial_is_committed_without_outputs(path):
+def test_a_tutorial_is_committed_with_the_outputs_of_these_very_cells(path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert [cell.outputs for cell in code] == [[]] * len(code)
-    assert {cell.execution_count for cell in code} == {None}
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert notebook.metadata[MAGIC]["outputs_of"] == run_notebooks.fingerprint(notebook), (
+        "its cells were changed: make notebooks"
+    )
+    assert not [out for out in outputs(notebook) if out.output_type == "error"]
+    said = printed(notebook)
+    assert [phrase for phrase in PROMISED[path.stem] if not re.search(phrase, said)] == []
     assert [c.id for c in notebook.cells] == [f"cell-{n:02d}" for n in range(len(notebook.cells))]
     assert notebook.metadata.kernelspec.name == "python3"
     assert "widgets" not in notebook.metadata
@@ -173,7 +180,9 @@ def test_a_tutorial_is_committed_without_outputs(path):
 
 @pytest.mark.parametrize("path", named(TUTORIALS))
 def test_a_tutorial_holds_no_absolute_path_and_no_key(path):
-    text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+    notebook = nbformat.read(path, as_version=4)
+    shown = (str(one.get("text") or one.get("data")) for one in outputs(notebook))
+    text = "\n".join([*(cell.source for cell in notebook.cells), *shown])
     assert ABSOLUTE.findall(text) == []
     assert SECRET.findall(text) == []
 
