@@ -98,8 +98,9 @@ def maintenance(
     Notes
     -----
     Where the reference's answers to at least two of the prompts were judged too, those prompts
-    alone are compared, each with the means of its answers. Else the two sets of prompts differ,
-    and so may what makes them hard: the line says so.
+    alone are compared, each with the means of its answers; a prompt whose only answers are routed
+    ones of the reference itself is not among them, for it would be compared with itself. Else the
+    two sets of prompts differ, and so may what makes them hard: the line says so.
     """
     label = label_of(outcomes, label)
     answers = judged_answers(requests, outcomes)
@@ -107,9 +108,12 @@ def maintenance(
     if reference not in names:
         raise UsageError(f"{reference!r} has answered nothing{did_you_mean(reference, names)}")
     known = answers[answers[label].notna()]
-    routed, theirs = known[known["asked"].isna()], known[known["name"] == reference]
+    is_routed, is_theirs = known["asked"].isna(), known["name"] == reference
+    routed, theirs = known[is_routed], known[is_theirs]
+    # A prompt that only the reference answered, by routing, would be compared with itself.
+    told = known.loc[is_routed != is_theirs, "prompt_sha256"]
     both = (
-        _by_prompt(routed, label)
+        _by_prompt(routed[routed["prompt_sha256"].isin(told)], label)
         .to_frame("ours")
         .join(_by_prompt(theirs, label).to_frame("theirs"), how="inner")
     )
