@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multimodel_magic.errors import StreamInterrupted
-from multimodel_magic.providers import wire
+from multimodel_magic.providers import frames, wire
 from multimodel_magic.providers.faults import Place
+from multimodel_magic.providers.frames import Lines, ServerEvents
 from multimodel_magic.providers.hush import redacted
 from multimodel_magic.providers.keys import Secret
-from multimodel_magic.providers.wire import Lines, Reading, ServerEvents, tokens
+from multimodel_magic.providers.wire import Reading, tokens
 from multimodel_magic.types import TextDelta
 
 TEXTS = st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=6)
@@ -58,7 +59,7 @@ def test_data_over_several_lines_is_joined_and_a_byte_order_mark_is_dropped() ->
 def test_an_event_without_end_is_refused_before_it_fills_the_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wire, "MAX_EVENT_BYTES", 100)
+    monkeypatch.setattr(frames, "MAX_EVENT_BYTES", 100)
     with pytest.raises(ValueError, match="more than 100 bytes"):
         ServerEvents().feed(b"data: " + b"x" * 200)
 

@@ -12,10 +12,11 @@ from urllib.request import getproxies
 
 from multimodel_magic.errors import ContextTooLong, FeatureMissing
 from multimodel_magic.providers.faults import Place, Rule, fault, rule
+from multimodel_magic.providers.frames import Lines
 from multimodel_magic.providers.http import address_fault, origin, patience
 from multimodel_magic.providers.keys import setting
 from multimodel_magic.providers.remote import Remote, turns
-from multimodel_magic.providers.wire import Json, Lines, Reading, tokens, word
+from multimodel_magic.providers.wire import Json, Reading, tokens, word
 from multimodel_magic.types import Message, Option, Request, Usage
 
 if TYPE_CHECKING:

@@ -6,14 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from multimodel_magic.errors import ContentFiltered
 from multimodel_magic.providers.faults import Place, Rule, rule
+from multimodel_magic.providers.frames import ServerEvents
 from multimodel_magic.providers.remote import Remote, data_url, turns
-from multimodel_magic.providers.wire import (
-    Json,
-    Reading,
-    ServerEvents,
-    tokens,
-    word,
-)
+from multimodel_magic.providers.wire import Json, Reading, tokens, word
 from multimodel_magic.types import Message, Request, Usage
 
 if TYPE_CHECKING:

@@ -28,12 +28,13 @@ from multimodel_magic.errors import (
     TimedOut,
 )
 from multimodel_magic.providers.faults import Place, Rule, fault
+from multimodel_magic.providers.frames import Frames
 from multimodel_magic.providers.http import Pools, address_fault, origin, patience, tls, veiled
 from multimodel_magic.providers.hush import hush_libraries, hush_logs, hushed, scrub
 from multimodel_magic.providers.keys import Secret, setting
 from multimodel_magic.providers.owned import refuse_owned
 from multimodel_magic.providers.rates import rate_hint
-from multimodel_magic.providers.wire import Frames, Json, Reading, read
+from multimodel_magic.providers.wire import Json, Reading, read
 from multimodel_magic.types import Attachment, Message, ProviderEvent, Request
 
 if TYPE_CHECKING:
