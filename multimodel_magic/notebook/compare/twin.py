@@ -117,7 +117,8 @@ def _pane(view: View, place: int, *, chosen: bool) -> str:
     answer = f'<div style="{_ANSWER}"{mark}>\n{view.html}</div>' if view.html else ""
     return (
         f'<div role="group" aria-label="{safe(title)}" style="{_CHOSEN if chosen else _PANE}">'
-        f'<div style="{_HEAD}"><span style="{_TITLE}">{safe(title)}</span>'
+        # Where styles are taken away, as on GitHub, a strong title and a space are left.
+        f'<div style="{_HEAD}"><strong style="{_TITLE}">{safe(title)}</strong> '
         f'<span style="{_STATE.format(colour=_COLOURS[view.state])}">{MARKS[view.state]}</span>'
         f"</div>{answer}{_notices(view.notices, fault=view.state == 'failed')}"
         f'<div style="{_STATUS}">{safe(status)}</div></div>'
