@@ -86,7 +86,7 @@ _FORMULA_MARK = re.compile(
     r"|(?:(?<=\b[a-zA-Z].)|(?<=\b[a-zA-Z] .)|(?<=\b[a-zA-Z]\w.)|(?<=\b[a-zA-Z]\w .))\s?[\w(\\])"
 )
 _ITEM = re.compile(r"\n[ \t]*(?:[-*\u2022]|\d{1,2}[.)])[ \t]+\S")
-_NUMBER = re.compile(r"\d[\d.,]*")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _SMALL_SUM = re.compile(
     r"\W*(?:(?:what(?:'?s| is)|how much is|compute|calculate)\s+)?"
     r"\d{1,3}(?:\s*[-+*/x\u00d7]\s*\d{1,3}){1,2}\s*=?\W*",

@@ -141,6 +141,13 @@ def test_signals_are_sorted_by_the_size_of_their_contribution():
     assert sizes == sorted(sizes, reverse=True)
 
 
+def test_a_number_is_named_without_the_full_stop_behind_it():
+    numbers = next(
+        s for s in complexity("The proof fails for 4. Why 1,000.5?").signals if s.name == "numbers"
+    )
+    assert numbers.words == ("4", "1,000.5")
+
+
 def test_signals_name_the_words_that_fired_them():
     signals = {
         signal.name: signal for signal in complexity("Prove it, don't just explain!").signals
