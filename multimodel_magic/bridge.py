@@ -462,15 +462,18 @@ class Worker(Generic[T]):
 
     def _loop(self) -> None:
         while True:
-            batch = [self._items.get()]
-            self._hurry.wait(self._linger_s)
-            self._hurry.clear()
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    batch.append(self._items.get_nowait())
-            items = [item for item in batch if not isinstance(item, threading.Event)]
-            if items:
-                self._work(items)
-            for item in batch:
-                if isinstance(item, threading.Event):
-                    item.set()
+            for done in self._turn():
+                done.set()
+
+    def _turn(self) -> list[threading.Event]:
+        """Work on one batch and hold nothing of it any more; return who waits for that."""
+        batch = [self._items.get()]
+        self._hurry.wait(self._linger_s)
+        self._hurry.clear()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                batch.append(self._items.get_nowait())
+        items = [item for item in batch if not isinstance(item, threading.Event)]
+        if items:
+            self._work(items)
+        return [item for item in batch if isinstance(item, threading.Event)]

@@ -4,6 +4,7 @@ import _thread
 import asyncio
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -180,6 +181,19 @@ def test_a_worker_works_through_everything_before_flush_returns():
         worker.put(n)
     assert worker.flush()
     assert done == list(range(100))
+
+
+def test_a_worker_that_waits_holds_nothing_of_what_it_did():
+    class Item:
+        pass
+
+    worker = bridge.Worker(len, name="test-worker")
+    items = [Item() for _ in range(100)]
+    known = [weakref.ref(item) for item in items]
+    while items:
+        worker.put(items.pop())
+    assert worker.flush()
+    assert [one() for one in known] == [None] * 100
 
 
 def test_flushing_a_worker_that_never_started_returns_at_once():
