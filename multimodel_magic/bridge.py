@@ -155,9 +155,9 @@ class Once:
     def begin(self) -> None:
         """Begin, unless it has begun."""
         with self._lock:
-            begun, self._is_begun = self._is_begun, True
-        if not begun:
-            background(self._do)
+            if not self._is_begun:
+                background(self._do)
+                self._is_begun = True  # Not before: where no thread can be had, nobody waits.
 
     async def done(self) -> None:
         """Wait until it is done; whoever is cancelled does not wait, and the work goes on."""

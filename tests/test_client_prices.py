@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -67,6 +68,49 @@ def test_nobody_imports_the_price_list_on_the_loop(models, strategy, asked):
     assert run.stdout.strip() == "[False]"
 
 
+FALLS_BACK = """
+import asyncio
+from multimodel_magic import pricing
+from multimodel_magic.client import UnifiedLLMClient
+from multimodel_magic.errors import Overloaded
+from multimodel_magic.providers.scripted import Fail, Say, ScriptedProvider
+from multimodel_magic.types import Request
+
+class Watched:
+    func = staticmethod(pricing.price)  # ours, with something around it
+    said = []
+
+    def __call__(self, *asked):
+        self.said.append((asked[0], pricing.is_warm()))
+        return pricing.price(*asked)
+
+plays = {"m": [[Say("ok")]], "busy": [[Fail(Overloaded("busy"))]]}
+providers = {name: ScriptedProvider(plays, name=name) for name in ("anthropic", "local")}
+client = UnifiedLLMClient(providers, price=Watched())
+asyncio.run(client.generate(Request("Hello", models=MODELS, retries=0)))
+print(Watched.said)
+"""
+
+
+@pytest.mark.parametrize(
+    ("models", "priced"),
+    [
+        ("('anthropic:busy', 'local:m')", [("anthropic", True), ("local", True)]),
+        ("('local:m', 'anthropic:m')", [("local", False)]),
+    ],
+    ids=["a failure at once waits for it beside the loop", "a spare that is not asked needs none"],
+)
+def test_the_price_list_is_there_for_who_is_asked_and_not_for_who_stands_by(models, priced):
+    run = subprocess.run(
+        [sys.executable, "-c", FALLS_BACK.replace("MODELS", models)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == str(priced)
+
+
 async def test_work_that_is_done_once_is_done_once_for_all_who_wait():
     begun = []
     once = bridge.Once(lambda: begun.append(1))
@@ -77,9 +121,17 @@ async def test_work_that_is_done_once_is_done_once_for_all_who_wait():
 
 
 def test_who_waits_on_another_loop_is_told_too():
-    once = bridge.Once(lambda: None)
-    bridge.run(once.done())
-    asyncio.run(once.done())
+    may_end = threading.Event()
+    once = bridge.Once(may_end.wait)
+
+    async def waited_for():
+        here = asyncio.create_task(once.done())
+        there = asyncio.create_task(bridge.arun(once.done()))
+        await asyncio.sleep(0)
+        may_end.set()
+        await asyncio.gather(here, there)
+
+    asyncio.run(waited_for())
 
 
 async def test_a_choice_that_needs_no_price_is_made_once_and_at_once():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -72,32 +72,43 @@ async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
     run.begun += 1
     place.tried += 1
     place.failure = None
+    means.prices.begin(means.price, place.provider)
     call = Call(place, run.begun, means.clock(), datetime.now(UTC))
     place.call = run.call = call
     yield AttemptStarted(place.provider, place.model, call.number, place.rank)
     _keep_begun(run, call)
-    failure: MultimodelError | None = None
     try:
-        events = provider.stream(place.model, _sent(run, place))
-        timed = within(events, means.patience, run.deadline, place.name, shared=place.shared)
-        async for event in timed:
-            _take(run, call, event)
-            if isinstance(event, TextDelta | Notice):
+        said = provider.stream(place.model, _sent(run, place))
+        async with aclosing(_heard(run, call, said)) as heard:
+            async for event in heard:
                 yield event
-        call.ended_s = means.clock()
         # What it cost is asked next: a first answer may be faster than the list is loaded.
         await means.prices.ready(means.price, (place.provider,))
-    except MultimodelError as error:
-        failure = None if _is_kept(run, call, error) else error
     except BaseException as error:
         _close(run, call, error)
         raise
-    place.failure = failure
-    attempt = _close(run, call, failure)
-    if failure is not None:
+    attempt = _close(run, call, place.failure)
+    if place.failure is not None:
         yield AttemptFailed(attempt)
     elif call.kept:
         yield Notice(f"the stream of {place.name} broke: the answer so far is kept")
+
+
+async def _heard(
+    run: Run, call: Call, events: AsyncGenerator[ProviderEvent, None]
+) -> AsyncGenerator[TextDelta | Notice, None]:
+    """Take in what a provider says and pass on what is shown; a failure is its place's."""
+    place = call.place
+    timed = within(events, run.means.patience, run.deadline, place.name, shared=place.shared)
+    try:
+        async with aclosing(timed):
+            async for event in timed:
+                _take(run, call, event)
+                if isinstance(event, TextDelta | Notice):
+                    yield event
+    except MultimodelError as error:
+        place.failure = None if _is_kept(run, call, error) else error
+    call.ended_s = run.means.clock()
 
 
 def _sent(run: Run, place: Place) -> Request:

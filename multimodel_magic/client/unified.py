@@ -472,8 +472,7 @@ class UnifiedLLMClient:
         return tuple(dict.fromkeys([*self.providers, *plugins.provider_names()]))
 
     def _asked(self, name: str, model: str) -> Provider:
-        """Find a provider for one attempt, and see to it that the price list is being loaded."""
-        self._prices.begin(self.price, name)
+        """Find a provider for one attempt: the one that is rehearsed in its place, if any is."""
         provider = self._provider(name)
         if not self._chaos or (rehearsed := self._chaotic(name, model)) is None:
             return provider

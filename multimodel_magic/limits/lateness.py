@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from multimodel_magic.errors import MalformedAnswer, MultimodelError, StreamInterrupted, TimedOut
@@ -23,7 +23,7 @@ async def within(
     who: str,
     *,
     shared: bool = False,
-) -> AsyncIterator[ProviderEvent]:
+) -> AsyncGenerator[ProviderEvent, None]:
     """Pass on a provider's events as long as they come in time.
 
     Parameters
