@@ -323,8 +323,9 @@ class UnifiedLLMClient:
             Where nobody is left but providers that refused their key before.
         """
         check(request)
-        strategy = self._chosen(request)
-        unusable = await self._surveyed(named(request, self.strategy, self.fallbacks))
+        chosen = strategy_of(request, self.strategies, self.strategy)
+        strategy = WithFallbacks(Named(chosen), self.fallbacks)
+        unusable = await self._surveyed(named(request, chosen, self.fallbacks))
         choose = self._around_refused_keys if self._keys else self._among_usable
         route = await self._prices.choosing(lambda: choose(strategy, request, unusable))
         return self._with_chaos(route) if self._chaos else route
@@ -417,10 +418,6 @@ class UnifiedLLMClient:
         return response
 
     # --- routing
-
-    def _chosen(self, request: Request) -> Strategy:
-        chosen = strategy_of(request, self.strategies, self.strategy)
-        return WithFallbacks(Named(chosen), self.fallbacks)
 
     def _resolved(self, strategy: Strategy, unusable: Mapping[str, str]) -> Resolved:
         catalogue = self.catalogue.with_providers(self._names()).with_unusable(unusable)
