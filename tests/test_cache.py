@@ -336,6 +336,13 @@ async def test_a_kept_answer_does_not_pass_for_one_that_the_model_was_sure_of():
     assert _asked(client) == ["m", "n", "m"]
 
 
+async def test_who_asks_for_log_probabilities_gets_them_and_no_kept_answer():
+    client = _client({"m": [[Say("Paris"), Sure(-0.1)]]})
+    for _ in range(2):
+        response = await client.generate(Request("Hi", models=("a:m",), logprobs=True))
+        assert (response.cached, response.attempts[0].mean_logprob) == (False, -0.1)
+
+
 async def test_samples_that_a_judge_asks_for_are_kept_apart():
     strategy = Cascade(("a:m", "a:n"), judge=SelfConsistency(samples=3))
     client = _client({"m": [[Say("1")], [Say("2")], [Say("3")]], "n": [[Say("9")]]}, "on",

@@ -41,7 +41,7 @@ def _key(run: Run, place: Place) -> str | None:
 def look_up(run: Run, place: Place) -> Kept | None:
     """Return the answer that a place gave to the same request before, where that will do."""
     cache = run.means.cache
-    if weighs(run, place):
+    if run.request.logprobs or weighs(run, place):
         return None  # How sure the model was is not kept.
     if cache is None or not cache.applies(run.request) or cache.answers.objection() is not None:
         return None

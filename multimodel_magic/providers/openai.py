@@ -95,12 +95,14 @@ class OpenAIProvider(Remote):
             return await self._post(place, request)
         try:
             return await self._post(place, request, logprobs=True)
-        except openai.BadRequestError as error:
-            if "logprobs" not in str(error):
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            # Servers that check a body against a schema say 422 and no `message` of their own.
+            if "logprobs" not in f"{error} {error.body}".lower():
                 raise
-            # Reasoning models and some servers refuse them, and the catalogue cannot know which.
-            self._without_logprobs.add(place.model)
-            return await self._post(place, request)
+        # Reasoning models and some servers refuse them, and the catalogue cannot know which.
+        response = await self._post(place, request)
+        self._without_logprobs.add(place.model)
+        return response
 
     async def _post(
         self, place: Place, request: Request, *, logprobs: bool = False

@@ -13,7 +13,11 @@ from tests.wire.wires import Chat, Ollama, sse
 
 WEIGHED = Request("Hello", logprobs=True)
 TOKENS = [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -1.5}, {"token": "?"}]
-REFUSED = b'{"error": {"type": "invalid_request_error", "message": "logprobs is not supported"}}'
+REFUSALS = [
+    (400, b'{"error": {"type": "invalid_request_error", "message": "logprobs is not supported"}}'),
+    (400, b'{"error": {"message": "Logprobs is not enabled for this model"}}'),
+    (422, b'{"detail": [{"loc": ["body", "logprobs"], "msg": "Extra inputs are not permitted"}]}'),
+]
 
 
 def chat_with_logprobs() -> list[bytes]:
@@ -66,10 +70,11 @@ async def test_what_is_no_log_probability_says_nothing(told: Any, raw: Any, ask:
     assert (answer.text, answer.stops[0].mean_logprob) == ("ok", None)
 
 
+@pytest.mark.parametrize(("status", "body"), REFUSALS)
 async def test_a_model_that_refuses_them_is_asked_without_and_never_again_with(
-    raw: Any, ask: Any
+    raw: Any, ask: Any, status: int, body: bytes
 ) -> None:
-    raw.respond(REFUSED, status=400, more="connection: close\r\n")
+    raw.respond(body, status=status, more="connection: close\r\n")
     raw.then()
     raw.stream(Chat(), *Chat().answer("ok"))
     provider = Chat().provider(raw.url)
