@@ -1,5 +1,6 @@
 """Cascades in the client: a poor answer goes up, and stays on the books."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -158,6 +159,17 @@ async def test_the_route_tells_what_the_judge_said_and_cost():
     told = next(reason.saw for reason in response.route.reasons if reason.rule == "judge")
     assert told == "a:m: graded 9 of 10 (asked a:judge, $0.10, rows of their own)"
     assert response.route.why == "rung 1 of 2"
+
+
+async def test_a_judge_speaks_on_a_route_that_gives_no_reasons_too():
+    class Silent(Cascade):
+        def route(self, request):
+            return replace(super().route(request), reasons=())
+
+    strategy = Silent(("a:m", "a:n"), ModelJudge("a:judge"))
+    client = make_client({"m": [GOOD], "judge": [[Say("grade: 9")]]}, strategy=strategy)
+    response = await client.generate("Hi")
+    assert (response.model, [r.rule for r in response.route.reasons]) == ("m", ["judge"])
 
 
 async def test_roles_that_meet_at_one_model_are_one_rung():

@@ -163,6 +163,8 @@ def test_schema_is_judged_and_the_fault_named_without_quoting_the_answer(
         ({"minimum": "1"}, "schema.minimum: give a number, not '1'"),
         ({"maxItems": -1}, "schema.maxItems: give a count, not -1"),
         ({"type": []}, "schema.type: give at least one type"),
+        ({"type": {"a": 1}}, "schema.type: {'a': 1}"),
+        ({1: 2}, "schema: the keyword 1 is not checked here"),
         ({"additionalProperties": 5}, "schema.additionalProperties: give true, false or a schema"),
     ],
 )

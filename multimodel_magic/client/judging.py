@@ -100,8 +100,8 @@ def _tell(run: Run, answered: Place, verdict: Verdict, answers: list[Response]) 
     price = "of unknown cost" if unknown else f"${total:.2g}" if total else "free of charge"
     asked = ", ".join(dict.fromkeys(f"{one.provider}:{one.model}" for one in answers)) or "nobody"
     what = f"{answered.name}: {verdict.why or 'taken'} (asked {asked}, {price}, rows of their own)"
-    *before, last = route.reasons
-    run.route = replace(route, reasons=(*before, Reason("judge", what), last))
+    before, last = route.reasons[:-1], route.reasons[-1:]
+    run.route = replace(route, reasons=(*before, Reason("judge", what), *last))
 
 
 async def _said(run: Run, question: Request) -> Response | None:

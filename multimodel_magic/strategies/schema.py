@@ -38,7 +38,7 @@ def check_schema(schema: Schema, where: str = "schema") -> None:
     """
     for key, value in schema.items():
         if key not in _CHECKS and key not in _NOTES:
-            near = did_you_mean(key, _CHECKS)
+            near = did_you_mean(str(key), _CHECKS)  # a number, should YAML have read one
             raise UsageError(f"{where}: the keyword {key!r} is not checked here{near}")
         if key == "type":
             _check_type(value, where)
@@ -55,7 +55,7 @@ def _check_type(value: Option, where: str) -> None:
     if value == []:
         raise UsageError(f"{where}.type: give at least one type")
     for name in value if isinstance(value, list) else [value]:
-        if name not in _TYPES:
+        if not isinstance(name, str) or name not in _TYPES:
             raise UsageError(f"{where}.type: {name!r}{did_you_mean(str(name), _TYPES)}")
 
 
