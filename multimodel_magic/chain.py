@@ -80,11 +80,20 @@ class _Functions:
 
 
 def _unlike(names: Sequence[str]) -> tuple[str, ...]:
-    """Give what is named twice or not at all a number: each function is a model of its own."""
-    return tuple(
-        name if name and name not in names[:n] else f"{name}#{n + 1}"
-        for n, name in enumerate(names)
-    )
+    r"""Give what is named twice or not at all a number: each function is a model of its own.
+
+    Examples
+    --------
+    >>> _unlike(["m", " m\n7 ", "m", ""])
+    ('m', 'm 7', 'm#3', '#4')
+    """
+    told: list[str] = []
+    for number, name in enumerate(names, start=1):
+        plain = " ".join(name.split())  # a model's name is one line
+        while not plain or plain in told:
+            plain = f"{plain}#{number}"
+        told.append(plain)
+    return tuple(told)
 
 
 def _translated(model: str, error: Exception) -> MultimodelError:

@@ -70,7 +70,7 @@ async def test_when_all_fail_the_error_carries_every_attempt():
 
 
 async def test_functions_of_one_name_are_each_asked_and_a_name_may_hold_anything():
-    chain = FallbackChain([("m:7b", _down), ("m:7b", _overloaded), ("", _ok)])
+    chain = FallbackChain([("m:7b", _down), (" m:7b\n", _overloaded), ("", _ok)])
     result = await chain.generate("Hi")
     assert (result["model"], result["content"]) == ("", "answer to Hi")
     assert [a.model for a in result["response"].attempts] == ["m:7b", "m:7b#2", "#3"]

@@ -183,7 +183,14 @@ def test_seed_router_refuses_an_unknown_tier() -> None:
 def test_seed_router_serves_no_misspelt_key_as_free_and_leaves_others_alone() -> None:
     with pytest.raises(UsageError, match="unknown key 'usertier'; did you mean 'user_tier'"):
         CostTierRouter().route({"usertier": "enterprise"})
-    asked = {"user_tier": "pro", "task_value": None, "prompt": "Hi", "user_id": 7, "task": "chat"}
+    asked = {
+        "user_tier": "pro",
+        "task_value": None,
+        "prompt": "Hi",
+        "user_id": 7,
+        "task": "chat",
+        1: 2,
+    }
     assert CostTierRouter().route(asked) == "claude-3-sonnet"
 
 

@@ -269,7 +269,7 @@ class CostTierRouter:
         if isinstance(request, Request):
             return self.strategy.route(request)
         for key in request:
-            if key not in {"user_tier", "task_value"} and (near := _slip(key)):
+            if key not in {"user_tier", "task_value"} and (near := _slip(str(key))):
                 raise UsageError(f"cost: unknown key {key!r}{near}")
         tier, value = (
             str(otherwise if (said := request.get(key)) is None else said)
