@@ -425,14 +425,21 @@ class Worker(Generic[T]):
         The thread's name.
     linger_s
         How long the thread lets a batch grow before it works on it.
+    leave_s
+        How long the end of the process waits for what is left to do.
     """
 
     def __init__(
-        self, work: Callable[[list[T]], None], *, name: str, linger_s: float = 0.05
+        self,
+        work: Callable[[list[T]], None],
+        *,
+        name: str,
+        linger_s: float = 0.05,
+        leave_s: float = 60.0,
     ) -> None:
         self._work = work
         self._name = name
-        self._linger_s = linger_s
+        self._linger_s, self._leave_s = linger_s, leave_s
         self._items: queue.SimpleQueue[T | threading.Event] = queue.SimpleQueue()
         self._hurry = threading.Event()
         self._thread: threading.Thread | None = None
@@ -449,7 +456,7 @@ class Worker(Generic[T]):
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
                 self._thread.start()
-                atexit.register(self.flush)
+                atexit.register(self.flush, self._leave_s)
 
     def flush(self, timeout_s: float = 60.0) -> bool:
         """Wait until everything handed over before has been worked on; False on timeout."""

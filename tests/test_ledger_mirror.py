@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -345,6 +348,25 @@ def test_what_was_copied_when_it_was_broken_off_stays(file: Path) -> None:
     again = opened(file)
     check(file, again)
     again.close()
+
+
+def test_a_process_that_ends_meanwhile_leaves_the_copy_as_it_is(
+    file: Path, mirrored: Ledger
+) -> None:
+    before = segments(file)
+    mirrored.close()
+    more = opened(file, many=NEVER)
+    for number in range(40, 45):
+        more.record(answer(number))
+    more.close()
+    # What extends a copy cannot be imported once the interpreter ends.
+    script = """
+        import atexit, sys
+        from multimodel_magic.ledger.mirror import Mirror
+        atexit.register(Mirror(sys.argv[1], many=3, behind=1).keep_up)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script), str(file)], check=True)
+    assert set(before) <= set(segments(file))
 
 
 def test_a_locked_database_leaves_its_copy_alone(file: Path, mirrored: Ledger) -> None:

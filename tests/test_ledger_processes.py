@@ -110,6 +110,32 @@ def test_a_forked_child_records_into_the_same_file_and_ends_at_once(tmp_path: Pa
 
 
 @pytest.mark.slow
+def test_the_end_of_a_process_waits_for_the_copy_a_moment_only(tmp_path: Path) -> None:
+    # The end of an endless job, or of this script, is what `_python` waits a minute for.
+    printed = _python(
+        """
+        import threading
+        ledger = Ledger(sys.argv[1])
+        ledger.last(1)
+        begun = threading.Event()
+
+        class Endless:
+            def keep_up(self, wanted):
+                begun.set()
+                while wanted():
+                    threading.Event().wait(0.1)
+
+        keeper = ledger._database.keeper
+        keeper._mirror = Endless()
+        keeper.look()
+        print(begun.wait(30))
+        """,
+        str(tmp_path / "ledger.db"),
+    )
+    assert printed == "True"
+
+
+@pytest.mark.slow
 def test_four_processes_write_one_file_and_no_row_is_lost(tmp_path: Path) -> None:
     script = """
         ledger = Ledger(sys.argv[1])

@@ -27,7 +27,8 @@ def judged(ledger: Ledger) -> tuple[pd.DataFrame, pd.DataFrame] | None:
     outcomes = ledger.outcomes_frame() if found or ledger._said else None  # noqa: SLF001 - same
     if outcomes is None:
         return None
-    ours = [one for one in kept if one.request.request_id in set(outcomes["request_id"])]
+    ids = set(outcomes["request_id"])
+    ours = [one for one in kept if one.request.request_id in ids]
     return reading.framed(RequestRow, found or (), ours), outcomes
 
 

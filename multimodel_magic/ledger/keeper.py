@@ -28,7 +28,10 @@ class Keeper:
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
         self._wanted = True
-        self._worker: Worker[None] = Worker(self._work, name="multimodel-magic-ledger-mirror")
+        # How long a kernel's end waits is for `stop` to say: the ledger calls it then.
+        self._worker: Worker[None] = Worker(
+            self._work, name="multimodel-magic-ledger-mirror", leave_s=0.0
+        )
 
     def look(self) -> None:
         """Have the mirror extended where it is behind; returns at once."""

@@ -204,8 +204,10 @@ class Mirror:
         from sqlite3 import Error
 
         _log.debug("the mirror %s is left: %s", self.folder, in_one_line(error))
-        # A database that is locked, gone or damaged says nothing of its copy.
-        if not self._read_only and not isinstance(error, Error):
+        # A database that is locked, gone or damaged says nothing of its copy, and nor does an
+        # import that fails: nothing can be imported any more while the process ends.
+        elsewhere = (Error, ImportError, RuntimeError, MemoryError)
+        if not self._read_only and not isinstance(error, elsewhere):
             self._listing.discard()
 
     # --- keeping up
