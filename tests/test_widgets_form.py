@@ -108,6 +108,32 @@ def test_a_removed_rule_takes_no_other_rules_comments_along():
     assert "- name: a # n" in change.text
 
 
+RULES = """routing:
+  rules:
+  # why a
+  - {name: a, model: fast}  # a's
+  - name: b
+    model: >
+      # no comment
+
+  # why c
+  - name: c  # c's
+    model: fast
+"""
+
+
+@pytest.mark.parametrize("order", ["nabc", "anbc", "bcn", "cn", "cba", "bac"])
+def test_rules_that_are_added_before_or_in_place_of_others_leave_comments_with_their_own(order):
+    rules = {rule["name"]: rule for rule in value_of(RULES)["routing"]["rules"]}
+    rules["n"] = {"name": "n", "model": "strong"}
+    wanted = {"routing": {"rules": [rules[name] for name in order]}}
+    change = edited(RULES, wanted)
+    assert value_of(change.text) == wanted
+    assert ("# why a\n  - {name: a, model: fast}  # a's\n" in change.text) == ("a" in order)
+    assert "# why c\n  - name: c  # c's\n" in change.text
+    assert change.lost == (() if "a" in order else ("# why a", "# a's"))
+
+
 def test_a_rule_that_moves_takes_its_comments_along():
     wanted = value_of(COMMENTED)
     wanted["routing"]["rules"].reverse()

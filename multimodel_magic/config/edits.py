@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 
 from multimodel_magic.config.document import Plain, dump, parse
-from multimodel_magic.config.moves import is_moved, origins_of
+from multimodel_magic.config.moves import is_cut, is_moved, origins_of
 from multimodel_magic.errors import ConfigError
 
 __all__ = ["Edited", "comments", "edited", "save"]
@@ -185,12 +185,12 @@ def _mapping(
 def _sequence(
     text: str, node: yaml.SequenceNode, before: list[Plain], wanted: list[Plain]
 ) -> Iterator[_Splice]:
-    origins = origins_of(before, wanted)
-    if is_moved(origins):
-        yield _rearranged(text, node, before, wanted, origins)
-        return
-    if len(wanted) < len(before):
+    if is_cut(before, wanted):
         yield from _without(text, node, before, wanted)
+        return
+    origins = origins_of(before, wanted)
+    if len(wanted) < len(before) or is_moved(origins):
+        yield _rearranged(text, node, before, wanted, origins)
         return
     column = node.start_mark.column
     for n, child in enumerate(node.value):
@@ -209,7 +209,7 @@ def _sequence(
 def _without(
     text: str, node: yaml.SequenceNode, before: list[Plain], wanted: list[Plain]
 ) -> Iterator[_Splice]:
-    """Take items out; _Elsewhere where others changed too."""
+    """Take items out."""
     left = list(wanted)
     for n, child in enumerate(node.value):
         if left and before[n] == left[0]:
@@ -219,8 +219,6 @@ def _without(
         if text[start : child.start_mark.index].strip() != "-":
             raise _Elsewhere
         yield start, _end(text, child), ""
-    if left:
-        raise _Elsewhere
 
 
 def _rearranged(
@@ -231,28 +229,43 @@ def _rearranged(
     origins: Sequence[int | None],
 ) -> _Splice:
     """Write items in another order: each takes the comments beside and right above it along."""
-    spans = [_span(text, child) for child in node.value]
+    spans = [*_spans(text, node)]
     blank = [text[end:start] for (_, end), (start, _) in pairwise(spans)]
-    items = []
-    for item, origin in zip(wanted, origins, strict=True):
-        if origin is None:
-            items.append(_indented(dump([item]), node.start_mark.column))
-            continue
-        start, end = spans[origin]
-        splices = [*_changed(text, node.value[origin], before[origin], item)]
-        items.append(_spliced(text, splices, start, end))
+    items = [
+        _indented(dump([item]), node.start_mark.column)
+        if origin is None
+        else _taken_along(text, node.value[origin], spans[origin], before[origin], item)
+        for item, origin in zip(wanted, origins, strict=True)
+    ]
     parts = chain.from_iterable(zip_longest(items, blank[: len(items) - 1], fillvalue=""))
     return spans[0][0], spans[-1][1], "".join(parts)
 
 
-def _span(text: str, item: yaml.Node) -> tuple[int, int]:
-    """Return where an item of a list begins, with the lines of comment right above, and ends."""
-    start = _line_start(text, item.start_mark.index)
-    if text[start : item.start_mark.index].strip() != "-":
-        raise _Elsewhere
-    while start and text[_line_start(text, start - 1) : start].lstrip().startswith("#"):
-        start = _line_start(text, start - 1)
-    return start, _end(text, item)
+def _taken_along(
+    text: str, node: yaml.Node, span: tuple[int, int], before: Plain, item: Plain
+) -> str:
+    """Return an item of a list with its comments, changed where it has changed."""
+    start, end = span
+    try:
+        return _spliced(text, [*_changed(text, node, before, item)], start, end)
+    except _Elsewhere:
+        dash = _line_start(text, node.start_mark.index)
+        column = text.index("-", dash) - dash
+        return text[start:dash] + _indented(dump([item]), column)
+
+
+def _spans(text: str, node: yaml.SequenceNode) -> Iterator[tuple[int, int]]:
+    """Yield where each item of a list begins, with the lines of comment right above, and ends."""
+    end = 0
+    for item in node.value:
+        start = _line_start(text, item.start_mark.index)
+        if text[start : item.start_mark.index].strip() != "-":
+            raise _Elsewhere
+        # What looks like a comment may be the end of a text before.
+        while start > end and text[_line_start(text, start - 1) : start].lstrip().startswith("#"):
+            start = _line_start(text, start - 1)
+        end = _end(text, item)
+        yield start, end
 
 
 def _spliced(text: str, splices: Iterable[_Splice], start: int = 0, end: int | None = None) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from multimodel_magic.config.document import Plain
 
-__all__ = ["is_moved", "origins_of"]
+__all__ = ["is_cut", "is_moved", "origins_of"]
 
 
 def origins_of(before: Sequence[Plain], wanted: Sequence[Plain]) -> tuple[int | None, ...]:
@@ -36,15 +35,26 @@ def origins_of(before: Sequence[Plain], wanted: Sequence[Plain]) -> tuple[int | 
 
 
 def is_moved(origins: Sequence[int | None]) -> bool:
-    """Say whether items stand in another order than before.
+    """Say whether items stand elsewhere than before.
 
     Examples
     --------
-    >>> is_moved((0, None, 2)), is_moved((1, 0))
-    (False, True)
+    >>> is_moved((0, None, 2)), is_moved((1, 0)), is_moved((None, 0))
+    (False, True, True)
     """
-    known = [origin for origin in origins if origin is not None]
-    return any(earlier > later for earlier, later in pairwise(known))
+    return any(origin not in {None, place} for place, origin in enumerate(origins))
+
+
+def is_cut(before: Sequence[Plain], wanted: Sequence[Plain]) -> bool:
+    """Say whether items are gone and nothing else is changed.
+
+    Examples
+    --------
+    >>> is_cut("abc", "ac"), is_cut("abc", "ca"), is_cut("abc", "abc")
+    (True, False, False)
+    """
+    left = iter(before)
+    return len(wanted) < len(before) and all(item in left for item in wanted)
 
 
 _Placed = tuple[int, Plain]
