@@ -350,6 +350,14 @@ def test_what_was_copied_when_it_was_broken_off_stays(file: Path) -> None:
     again.close()
 
 
+def test_attempts_of_an_unknown_provider_are_copied_too(file: Path, mirrored: Ledger) -> None:
+    by_hand(file, "UPDATE attempt SET provider = NULL WHERE request_id LIKE '%3'")  # an import
+    settle(mirrored)
+    check(file, mirrored)
+    assert (None, "m0") in mirrored.totals().models
+    assert segments(file)
+
+
 def test_a_process_that_ends_meanwhile_leaves_the_copy_as_it_is(
     file: Path, mirrored: Ledger
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from multimodel_magic.ledger.rows import Recorded, recorded
@@ -14,9 +13,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 __all__ = ["Begun", "remove_unfinished"]
-
-_MOST_AT_ONCE = 500
-"""Ids in one statement: databases bound how many parameters it may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +40,10 @@ def remove_unfinished(connection: Connection, request_ids: Collection[str]) -> N
     import sqlalchemy as sa
 
     from multimodel_magic.ledger.database import tables
+    from multimodel_magic.ledger.manifest import parts
 
     request, attempt = tables().request, tables().attempt
-    left = iter(request_ids)
-    while part := list(islice(left, _MOST_AT_ONCE)):
+    for part in parts(request_ids):
         unfinished = request.c.request_id.in_(part), request.c.status == "unfinished"
         ids = sa.select(request.c.request_id).where(*unfinished)
         connection.execute(attempt.delete().where(attempt.c.request_id.in_(ids)))

@@ -6,15 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from multimodel_magic.ledger.database import columns, tables
+from multimodel_magic.ledger.manifest import parts
 from multimodel_magic.ledger.rows import AttemptRow, Recorded, RequestRow, Row
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 __all__ = ["all_rows", "are_there", "by_id", "is_within", "newest", "rows"]
-
-_MOST_AT_ONCE = 500
-"""Ids in one statement: databases bound how many parameters it may have."""
 
 
 def rows(
@@ -90,9 +88,8 @@ def newest(connection: Connection, n: int, session: str | None) -> list[Recorded
 
 def _with_attempts(connection: Connection, found: list[RequestRow]) -> list[Recorded]:
     attempts: dict[str, list[AttemptRow]] = {row.request_id: [] for row in found}
-    ids = list(attempts)
-    for start in range(0, len(ids), _MOST_AT_ONCE):
-        for attempt in _attempts(connection, ids[start : start + _MOST_AT_ONCE]):
+    for ids in parts(attempts):
+        for attempt in _attempts(connection, ids):
             attempts[attempt.request_id].append(attempt)
     return [Recorded(row, tuple(attempts[row.request_id])) for row in found]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from multimodel_magic.ledger.database import tables
+from multimodel_magic.ledger.manifest import parts
 from multimodel_magic.ledger.rows import VoteRow
 
 if TYPE_CHECKING:
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 __all__ = ["add", "answered_by", "as_frame", "standing", "votes"]
-
-_MOST_AT_ONCE = 500
-"""Ids in one statement: databases bound how many parameters it may have."""
 
 
 def add(connection: Connection, rows: Sequence[VoteRow]) -> int:
@@ -33,8 +30,8 @@ def add(connection: Connection, rows: Sequence[VoteRow]) -> int:
 def _known(connection: Connection, vote_ids: Iterable[str]) -> set[str]:
     import sqlalchemy as sa
 
-    column, left, known = tables().vote.c.vote_id, iter(vote_ids), set[str]()
-    while part := list(islice(left, _MOST_AT_ONCE)):
+    column, known = tables().vote.c.vote_id, set[str]()
+    for part in parts(vote_ids):
         known.update(connection.scalars(sa.select(column).where(column.in_(part))))
     return known
 
@@ -69,9 +66,9 @@ def answered_by(connection: Connection, request_ids: Iterable[str]) -> dict[str,
     """Return who answered, `provider:model`, for each of these requests that was answered."""
     import sqlalchemy as sa
 
-    request, left, found = tables().request, iter(request_ids), dict[str, str]()
+    request, found = tables().request, dict[str, str]()
     chosen = sa.select(request.c.request_id, request.c.provider, request.c.model)
-    while part := list(islice(left, _MOST_AT_ONCE)):
+    for part in parts(request_ids):
         of = request.c.request_id.in_(part), request.c.status == "answered"
         rows = connection.execute(chosen.where(*of))
         found.update((row.request_id, f"{row.provider}:{row.model}") for row in rows)

@@ -84,14 +84,14 @@ def tallies(
 
 
 def _factors(column: pd.Series[Any]) -> tuple[NDArray[np.int64], list[Any]]:
-    """Return the place of each row's name in a list of them; the last one is unknown.
+    """Return the place of each row's name in a list of them; the last one, None, is unknown.
 
     Over texts it takes a tenth of the time of `DataFrame.groupby`.
     """
     import pandas as pd
 
     found, known = pd.factorize(column)
-    return found, [*known, pd.NA]
+    return found, [*known, None]
 
 
 def _codes(factors: list[NDArray[np.int64]]) -> NDArray[np.int64]:
