@@ -11,10 +11,12 @@ into `provider:model` and leaves out what cannot answer here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from multimodel_magic.catalogue import Catalogue
+from multimodel_magic.catalogue import Resolved as Found
 from multimodel_magic.errors import Misconfigured, UnknownModel
 from multimodel_magic.types import LeftOut, Model, Reason, Request, Route, Strategy
 
@@ -113,43 +115,29 @@ class Resolved:
     def route(self, request: Request) -> Route:
         """Return the strategy's route in full names, with who was left out and why."""
         chosen = self.strategy.route(request)
-        kept: dict[str, str] = {}
-        absent: dict[str, str] = {}
-        left_out = [self._in_full(out) for out in chosen.left_out]
-        notices = list(chosen.notices)
-        models: list[str] = []
-        rungs: dict[str, None] = {}
-        passed_over: dict[str, str] = {}
-        for name in chosen.models:
-            found = self.catalogue.resolve(name)
-            notices += found.notices
-            passed_over |= self._whys(found.passed_over)
-            why = self.catalogue.unusable.get(found.model.provider) or self.catalogue.meets(
-                found.model, request.needs, request.estimated_input_tokens()
-            )
-            full = found.model.full_name
-            if name in chosen.rungs:
-                rungs[full] = None
-            if why:
-                left_out.append(LeftOut(full, why))
-                # Who names a model must not get another one unawares. A strategy's own candidates
-                # are passed over without noise: %llm why lists them.
-                if request.models and found.model.provider in self.catalogue.unusable:
-                    absent.update({} if models else {full: why})
-            elif kept.setdefault(full, name) == name:
-                # Two names of one model (roles that meet at `local`) are one candidate; the
-                # same name twice is the user's wish.
-                models.append(full)
+        found = {name: self.catalogue.resolve(name) for name in chosen.models}
+        whys = {name: self._why_not(one.model, request) for name, one in found.items()}
+        named = [(name, found[name].model.full_name) for name in chosen.models]
+        models = _candidates((name, full) for name, full in named if not whys[name])
+        unfit = (LeftOut(full, why) for name, full in named if (why := whys[name]))
+        left_out = (*map(self._in_full, chosen.left_out), *unfit)
         if not models:
             raise Misconfigured(_nobody_left(chosen.models, left_out, self.catalogue.unusable))
+        absent = self._absent(found, whys) if request.models else {}
+        told = (notice for one in found.values() for notice in one.notices)
         return replace(
             chosen,
-            models=tuple(models),
-            left_out=tuple(left_out),
-            passed_over=_besides(passed_over, models, left_out),
-            notices=(*dict.fromkeys(notices), *_absent(absent)),
+            models=models,
+            left_out=left_out,
+            passed_over=self._passed_over(found, {*models, *(out.model for out in left_out)}),
+            notices=(*dict.fromkeys((*chosen.notices, *told)), *_told(absent)),
             stands_in_for=tuple(absent),
-            rungs=tuple(rungs),
+            rungs=tuple(dict.fromkeys(full for name, full in named if name in chosen.rungs)),
+        )
+
+    def _why_not(self, model: Model, request: Request) -> str | None:
+        return self.catalogue.unusable.get(model.provider) or self.catalogue.meets(
+            model, request.needs, request.estimated_input_tokens()
         )
 
     def _in_full(self, out: LeftOut) -> LeftOut:
@@ -160,24 +148,44 @@ class Resolved:
             return out
         return LeftOut(full, out.why if out.model in full else f"{out.model}: {out.why}")
 
-    def _whys(self, models: tuple[Model, ...]) -> dict[str, str]:
-        return {one.full_name: self.catalogue.unusable[one.provider] for one in models}
+    def _absent(
+        self, found: Mapping[str, Found], whys: Mapping[str, str | None]
+    ) -> Mapping[str, str]:
+        """Return those before the first candidate whose providers cannot be asked here, and why.
+
+        Who names a model must not get another one unawares. A strategy's own candidates are
+        passed over without noise: %llm why lists them.
+        """
+        before = takewhile(lambda name: whys[name], found)
+        models = (found[name].model for name in before)
+        unusable = self.catalogue.unusable
+        return {one.full_name: unusable[one.provider] for one in models if one.provider in unusable}
+
+    def _passed_over(
+        self, found: Mapping[str, Found], spoken_of: Collection[str]
+    ) -> tuple[LeftOut, ...]:
+        """Return whom roles passed over and who stands nowhere else in the route."""
+        models = (model for one in found.values() for model in one.passed_over)
+        whys = {model.full_name: self.catalogue.unusable[model.provider] for model in models}
+        return tuple(LeftOut(name, why) for name, why in whys.items() if name not in spoken_of)
 
 
-def _besides(
-    passed_over: Mapping[str, str], models: list[str], left_out: list[LeftOut]
-) -> tuple[LeftOut, ...]:
-    """Return who was passed over and stands nowhere else in the route."""
-    spoken_of = {*models, *(out.model for out in left_out)}
-    return tuple(LeftOut(name, why) for name, why in passed_over.items() if name not in spoken_of)
+def _candidates(named: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Return full names in order.
+
+    Two names of one model (roles that meet at `local`) are one candidate; the same name twice is
+    the user's wish.
+    """
+    kept: dict[str, str] = {}
+    return tuple(full for name, full in named if kept.setdefault(full, name) == name)
 
 
-def _absent(absent: Mapping[str, str]) -> Iterator[str]:
+def _told(absent: Mapping[str, str]) -> Iterator[str]:
     return (f"{model} was not asked: {why}" for model, why in absent.items())
 
 
 def _nobody_left(
-    names: tuple[str, ...], left_out: list[LeftOut], unusable: Mapping[str, str]
+    names: tuple[str, ...], left_out: Iterable[LeftOut], unusable: Mapping[str, str]
 ) -> str:
     if not names:
         return "the strategy chose no model at all: name one with -m"
