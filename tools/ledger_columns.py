@@ -46,8 +46,8 @@ Missing (`<NA>`, NaN) means unknown or not applicable; 0 means zero. The dtypes 
 empty frame. `%config LLMMagics.store_text = False` keeps prompts and answers out; the hash stays.
 
 From 20,000 requests on a file has a copy in columns beside it, the folder `ledger.db-mirror`, from
-which large frames are read; it may be deleted at any time and is made anew. Answers that may be given
-again lie in `ledger.answers.db`. Who deletes a ledger for the texts in it deletes these two as well.
+which large frames are read; it may be deleted at any time and is made anew. Answers that may be
+given again lie in `ledger.answers.db`. Who deletes a ledger for its texts deletes these two, too.
 """
 
 
