@@ -13,6 +13,7 @@ import pytest
 
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.ledger.address import file_of
+from multimodel_magic.types import Attempt, Request, Response
 
 WRITER = """
 import sys
@@ -38,6 +39,22 @@ def answered(prompt="Why?"):
 )
 def test_an_address_names_a_file_or_none(address: str, file: str | None) -> None:
     assert file_of(address) == file
+
+
+@pytest.mark.parametrize("address", ["ledger.db", "sqlite:///ledger.db?timeout=5"])
+def test_a_ledger_stays_where_it_is_when_the_process_goes_elsewhere(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    ledger = Ledger(address)
+    ledger.record(Response(Request("Why?"), "So.", (Attempt("p", "m", 1),)))
+    ledger.flush()
+    monkeypatch.chdir("elsewhere")
+    ledger.record(Response(Request("Why?"), "So.", (Attempt("p", "m", 1),)))
+    assert len(ledger.last(9)) == 2
+    ledger.close()
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_constructing_and_recording_import_neither_sqlalchemy_nor_pandas() -> None:

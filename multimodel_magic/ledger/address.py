@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-__all__ = ["default_address", "file_of", "read_only_uri", "without_password"]
+__all__ = ["anchored", "default_address", "file_of", "read_only_uri", "without_password"]
 
 _log = logging.getLogger("multimodel_magic.ledger")
 
@@ -24,6 +24,19 @@ def default_address() -> str:
     except (RuntimeError, OSError, KeyError) as error:  # a user without a home directory
         _log.warning("no place for a ledger (%s): it is kept in memory", error)
         return ":memory:"
+
+
+def anchored(address: str) -> str:
+    """Return an address that names the same file wherever the process goes (`%cd`)."""
+    file = file_of(address)
+    if file is None or Path(file).is_absolute():
+        return address
+    try:
+        there = str(Path(file).absolute())
+    except OSError:  # the current folder was deleted
+        return address
+    before, url, rest = address.partition("://")
+    return f"{before}:///{rest.removeprefix('/').replace(file, there, 1)}" if url else there
 
 
 def without_password(address: str) -> str:

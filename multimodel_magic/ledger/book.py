@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from multimodel_magic.bridge import Worker
 from multimodel_magic.errors import Misconfigured
-from multimodel_magic.ledger.address import default_address, without_password
+from multimodel_magic.ledger.address import anchored, default_address, without_password
 from multimodel_magic.ledger.begun import Begun, remove_unfinished
 from multimodel_magic.ledger.faults import faults, in_one_line
 from multimodel_magic.ledger.rows import (
@@ -82,7 +82,7 @@ class Ledger:
         self, url: str | Path | None = None, *, store_text: bool = True, read_only: bool = False
     ) -> None:
         self.store_text = store_text
-        self._address = str(url) if url is not None else default_address()
+        self._address = anchored(str(url) if url is not None else default_address())
         self._read_only = read_only
         self._past: list[object] = []
         self._start()
