@@ -92,8 +92,8 @@ def test_the_first_keystroke_of_a_kernel_is_answered_as_soon(bare_environment):
         fresh.run("from multimodel_magic import llm; import time; p = llm.playground(); p")
         fresh.run(
             "text = ('Prove that this holds, step by step, then compare. ' * 70)[:3000]\n"
-            "t = time.process_time(); p._explain((text, 'complexity'))\n"
-            "took = time.process_time() - t"
+            "t = time.thread_time(); p._explain((text, 'complexity'))\n"
+            "took = time.thread_time() - t"
         )
         assert fresh.value("took") < 0.05  # 1 ms; 90 ms where it is the first to score and price
     finally:
