@@ -486,6 +486,14 @@ async def test_a_fallback_after_a_slow_failure_begins_without_loading():
     assert not [event for event in events if isinstance(event, Notice)]
 
 
+async def test_a_provider_that_is_rehearsed_says_that_it_loads_too():
+    client = _client({})
+    client.providers["a"] = Loading({"m": [[Say("ok")]]}, name="a")
+    client.chaos({"a": "latency=1ms"})
+    events = await _events(client, Request("Hi", models=("a:m",)))
+    assert Notice("loading what a needs") in events
+
+
 LONG = [Fail(ContextTooLong("the prompt does not fit"))]
 
 

@@ -209,6 +209,11 @@ class ChaosProvider:
         """Say what the wrapped provider says."""
         return self._provider.unusable()
 
+    @property
+    def is_warm(self) -> bool:
+        """Whether the wrapped provider has all that it needs."""
+        return getattr(self._provider, "is_warm", True)
+
     async def warm(self) -> None:
         """Import what the wrapped provider needs."""
         if (warm := getattr(self._provider, "warm", None)) is not None:
