@@ -122,12 +122,12 @@ async def test_the_same_question_again_asks_nobody_costs_nothing_and_says_cached
 
 
 async def test_a_kept_answer_comes_in_one_piece_with_the_latency_of_now():
-    client = _client({"m": [[Wait(0.05), *ANSWER]]})
+    client = _client({"m": [[Wait(0.3), *ANSWER]]})
     await client.generate("Hi", "a:m")
     events = await _events(client, Request("Hi", models=("a:m",)))
     assert [e.text for e in events if isinstance(e, TextDelta)] == ["Hello."]
     response = events[-1].response
-    assert 0 < response.attempts[0].latency_s < 0.05
+    assert 0 < response.attempts[0].latency_s < 0.3
     assert response.ttft_s == response.attempts[0].latency_s
 
 

@@ -76,7 +76,7 @@ def test_an_interrupt_ends_the_cell_at_once_and_keeps_what_came(kernel, nested):
     code = head if nested else "%%llm scripted:slow\nHello"
     ran = kernel.run(code, interrupt_after_s=1.5)
     assert ran.status == "error"
-    assert ran.took_s < 2.5
+    assert ran.took_s < 5.0, "the whole answer takes much longer"
     assert len(ran.traceback) == 1
     assert "Cancelled" in ran.traceback[0]
     assert "This answer is simul" in ran.text
