@@ -66,9 +66,24 @@ def test_quality_is_shown_with_how_much_of_the_dearest_models_was_kept(arguments
     one = session()
     for row in one.ledger.last(3):
         one.record_outcome(row.request.request_id, {"score": 0.5, "success": 1})
-    text = str(groups(one, arguments))
-    assert "openai:b  3" in text
-    assert "100% of the quality of openai:b kept" in text
+    alone = str(groups(one, arguments))
+    assert "openai:b  3" in alone
+    assert "unknown: 0 routed answers of other models and 3 of its own were judged" in alone
+    cheap = (Attempt("openai", "c", 1, cost_usd=Decimal("0.001"), started_at=NOON),)
+    for prompt in ("u", "v"):
+        answer = Response(Request(prompt), "y", cheap, Route(("openai:c",), "cost"))
+        one.record(answer)
+        one.record_outcome(answer.request_id, {"score": 0.25})
+    assert "80% of the quality of openai:b kept" in str(groups(one, arguments))
+
+
+def test_no_model_is_the_dearest_where_no_price_is_known() -> None:
+    one = Session(UnifiedLLMClient({}), ledger=Ledger(":memory:"))
+    for model in ("a", "b"):
+        answer = Response(Request("x"), "y", (Attempt("openai", model, 1),))
+        one.record(answer)
+        one.record_outcome(answer.request_id, 0.5)
+    assert "no judged model has a price" in str(groups(one, ""))
 
 
 def test_what_judges_were_asked_is_told_apart_from_what_you_asked() -> None:

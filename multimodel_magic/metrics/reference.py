@@ -32,7 +32,8 @@ class Maintenance:
     paired: bool
     """Whether both are of the same prompts, one by one; else they are of different ones."""
     n: int
-    """Prompts that are compared; where they differ, judged answers that a strategy chose."""
+    """Prompts that are compared; where they differ, judged answers that a strategy chose; 0 where
+    all of these are the reference's own."""
     reference_n: int
     """The same of the reference."""
     quality: float
@@ -55,8 +56,8 @@ class Maintenance:
     def __str__(self) -> str:
         if math.isnan(self.difference):
             return (
-                f"quality against {self.reference} is unknown: {self.n:,} routed answers and "
-                f"{self.reference_n:,} of its own were judged"
+                f"quality against {self.reference} is unknown: {self.n:,} routed answers of other "
+                f"models and {self.reference_n:,} of its own were judged"
             )
         on = (
             f"on the same {self.n:,} prompts"
@@ -100,7 +101,8 @@ def maintenance(
     Where the reference's answers to at least two of the prompts were judged too, those prompts
     alone are compared, each with the means of its answers; a prompt whose only answers are routed
     ones of the reference itself is not among them, for it would be compared with itself. Else the
-    two sets of prompts differ, and so may what makes them hard: the line says so.
+    two sets of prompts differ, and so may what makes them hard: the line says so. Where every
+    routed answer is one of the reference, nothing is compared.
     """
     label = label_of(outcomes, label)
     answers = judged_answers(requests, outcomes)
@@ -118,6 +120,8 @@ def maintenance(
         .join(_by_prompt(theirs, label).to_frame("theirs"), how="inner")
     )
     paired = len(both) >= _FEWEST_PAIRS
+    if not (is_routed & ~is_theirs).any():
+        routed = routed[:0]  # its own answers alone: nothing to compare
     ours, base = (both["ours"], both["theirs"]) if paired else (routed[label], theirs[label])
     half = half_width(both["ours"] - both["theirs"]) if paired else welch(ours, base)
     between = mean(ours) - mean(base)

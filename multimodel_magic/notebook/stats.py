@@ -164,7 +164,10 @@ def _kept(figures: _Figures, names: list[str]) -> str:
 
     if not names:
         return "no judged request has an answer"
-    said = metrics.maintenance(*figures.judged, max(names, key=price))
+    dearest = max(names, key=price)
+    if price(dearest) <= 0:
+        return "no judged model has a price; %llm stats against M says whether M's quality was kept"
+    said = metrics.maintenance(*figures.judged, dearest)
     return f"{said}. The reference is the dearest judged model; %llm stats against M takes another"
 
 
