@@ -59,7 +59,7 @@ def notebook(shell: Shell = None, environ: Mapping[str, str] = os.environ) -> st
 def cell_id(shell: Shell = None) -> str | None:
     """Return the id of the cell that is being run, or None where the front end sends none."""
     parent: dict[str, Any] = getattr(shell or current_shell(), "get_parent", dict)() or {}
-    found = parent.get("metadata", {}).get("cellId")
+    found = (parent.get("metadata") or {}).get("cellId")
     return str(found) if found else None
 
 
