@@ -230,13 +230,13 @@ def test_hosting_reads_what_the_front_end_sends():
     assert hosting.host(kernel) == "kernel"
     assert hosting.host(SimpleNamespace()) == "terminal"
     assert hosting.cell_id(kernel) == "c1"
-    parent["metadata"] = None  # a front end may say so
-    assert hosting.cell_id(kernel) is None
     assert hosting.notebook(kernel, {"JPY_SESSION_NAME": "/home/a/n.ipynb"}) == "/home/a/n.ipynb"
     assert hosting.labels(kernel, {"JPY_SESSION_NAME": "/home/a/n.ipynb"}) == {
         "notebook": "n.ipynb",
         "cell": "c1",
     }
+    parent["metadata"] = None  # a front end may say so
+    assert hosting.cell_id(kernel) is None
     assert hosting.streaming(kernel, {})
     assert hosting.streaming(kernel, {"MULTIMODEL_NO_STREAM": "0"})
     assert not hosting.streaming(kernel, {"MULTIMODEL_NO_STREAM": "1"})
