@@ -326,6 +326,7 @@ def contrast(one: str, other: str) -> float:
     return (max(luminances) + 0.05) / (min(luminances) + 0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ALL_KINDS)
 @pytest.mark.parametrize(
     ("models", "name"), [(1, "m"), (3, "gpt-6-{}"), (4, LONG), (12, LONG), (14, LONG)]
