@@ -2,6 +2,10 @@
 
 import _thread
 import asyncio
+import gc
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 import weakref
@@ -198,6 +202,72 @@ def test_a_worker_that_waits_holds_nothing_of_what_it_did():
 
 def test_flushing_a_worker_that_never_started_returns_at_once():
     assert bridge.Worker(print, name="idle").flush()
+
+
+def _threads(name: str) -> int:
+    return sum(thread.name == name for thread in threading.enumerate())
+
+
+def test_a_stopped_worker_has_done_everything_and_has_no_thread():
+    done = []
+    worker = bridge.Worker(done.extend, name="stopped")
+    for n in range(100):
+        worker.put(n)
+    assert worker.stop()
+    assert (done, _threads("stopped")) == (list(range(100)), 0)
+    assert worker.stop(), "a second time"
+    worker.put(100)
+    assert worker.stop()
+    assert (done[-1], _threads("stopped")) == (100, 0)
+
+
+def test_a_worker_without_work_ends_its_thread_and_can_be_collected():
+    done = []
+    worker = bridge.Worker(done.extend, name="idle-worker", idle_s=0.02, linger_s=0.0)
+    worker.put(1)
+    assert worker.flush()
+    known = weakref.ref(worker)
+    del worker
+    stop_s = time.monotonic() + 5
+    while known() is not None and time.monotonic() < stop_s:
+        time.sleep(0.01)
+        gc.collect()
+    assert (done, known(), _threads("idle-worker")) == ([1], None, 0)
+
+
+def test_no_item_is_lost_between_a_worker_that_ends_and_the_next_thread():
+    done = []
+    worker = bridge.Worker(done.extend, name="ending", idle_s=0.0, linger_s=0.0)
+    stopping = bridge.Worker(lambda batch: [one.stop() for one in batch], name="stopper")
+    for n in range(2000):
+        worker.put(n)
+        if n % 7 == 0:
+            stopping.put(worker)
+        if n % 50 == 0:
+            time.sleep(0.0005)
+    assert stopping.stop()
+    assert worker.flush()
+    assert done == list(range(2000))
+
+
+def test_where_no_thread_can_be_had_the_caller_does_the_work():
+    code = """
+        import atexit
+        from multimodel_magic.bridge import Worker
+        worker = Worker(print, name="late", idle_s=0.0, linger_s=0.0)
+
+        def late():
+            import threading
+            threading.Thread.start = lambda self: (_ for _ in ()).throw(RuntimeError("no thread"))
+            worker.put("said")
+            print(worker.flush(), worker.stop())
+
+        atexit.register(late)
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.splitlines() == ["['said']", "True True"]
 
 
 def test_what_is_cancelled_before_its_first_step_still_cleans_up():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import pickle
 import sqlite3
+import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from time import sleep
 from typing import get_type_hints
 
 import pytest
@@ -439,6 +443,48 @@ def test_a_pickled_ledger_opens_its_own_connection(ledger: Ledger) -> None:
     copy.record(answered())
     copy.close()
     assert len(ledger.requests_frame()) == 2
+
+
+# --- threads
+
+
+def _threads_of_ledgers() -> set[threading.Thread]:
+    return {one for one in threading.enumerate() if one.name.startswith("multimodel-magic-ledger")}
+
+
+def test_a_closed_ledger_has_no_thread_and_opens_again(tmp_path: Path) -> None:
+    before = _threads_of_ledgers()
+    ledger = Ledger(tmp_path / "ledger.db")
+    response = answered()
+    ledger.begin(response.request_id, lambda: response)
+    ledger.record(response)
+    ledger.totals()
+    assert len(_threads_of_ledgers() - before) == 3  # it writes, watches, and keeps the mirror
+    ledger.close()
+    ledger.close()
+    assert _threads_of_ledgers() <= before
+    ledger.record(answered())
+    ledger.close()
+    assert _threads_of_ledgers() <= before
+    assert len(ledger.requests_frame()) == 2
+
+
+def test_a_ledger_that_nobody_holds_writes_what_it_has_and_goes_with_its_threads(
+    tmp_path: Path,
+) -> None:
+    before = _threads_of_ledgers()
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.record(answered())
+    known = weakref.ref(ledger)
+    del ledger
+    for _ in range(100):
+        if known() is None and _threads_of_ledgers() <= before:
+            break
+        sleep(0.1)
+        gc.collect()
+    assert known() is None
+    assert _threads_of_ledgers() <= before
+    assert len(Ledger(tmp_path / "ledger.db").requests_frame()) == 1
 
 
 # --- laws

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from multimodel_magic.bridge import Worker
 from multimodel_magic.client.cache import Kept
 from multimodel_magic.ledger.faults import in_one_line
+from multimodel_magic.ledger.keeper import IDLE_S
 from multimodel_magic.types import Usage
 
 if TYPE_CHECKING:
@@ -131,7 +132,9 @@ class AnswerFile:
         self._close: weakref.finalize[[sqlite3.Connection, int], AnswerFile] | None = None
         self._coming: dict[str, Kept] = {}
         self._unweighed = self.most_bytes
-        self._worker: Worker[_Change] = Worker(self._write, name="multimodel-magic-answers")
+        self._worker: Worker[_Change] = Worker(
+            self._write, name="multimodel-magic-answers", idle_s=IDLE_S
+        )
 
     @property
     def trouble(self) -> str | None:
@@ -189,7 +192,7 @@ class AnswerFile:
 
     def close(self) -> None:
         """Write what is left and close the file; a later use opens it again."""
-        self.flush()
+        self._worker.stop()
         self._drop()
 
     def _look(self, key: str) -> Kept | None:

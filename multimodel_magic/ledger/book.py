@@ -9,7 +9,6 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,6 +19,7 @@ from multimodel_magic.errors import Misconfigured
 from multimodel_magic.ledger.address import anchored, default_address, without_password
 from multimodel_magic.ledger.begun import Begun, remove_unfinished
 from multimodel_magic.ledger.faults import faults, in_one_line
+from multimodel_magic.ledger.keeper import IDLE_S
 from multimodel_magic.ledger.rows import (
     AttemptRow,
     OutcomeRow,
@@ -33,6 +33,8 @@ from multimodel_magic.ledger.said import Said
 from multimodel_magic.types import Response
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     import pandas as pd
     from sqlalchemy import Connection
 
@@ -74,8 +76,9 @@ class Ledger:
     Nothing that the database does can fail a call: what cannot be written (a full disk, a
     read-only folder, a corrupt file) is said once through `logging`, kept in memory (the last
     10,000 responses), shown in the frames, and tried again with the next response or reading.
-    One thread owns the connection, so `:memory:` can be shared by threads. A forked or pickled
-    ledger opens its own connection; one in memory starts empty there.
+    One thread at a time has the connection, so `:memory:` can be shared by threads; it begins with
+    the first use and ends with `close`, or a second after the last use. A forked or pickled ledger
+    opens its own connection; one in memory starts empty there.
     """
 
     def __init__(
@@ -95,9 +98,14 @@ class Ledger:
         return _reopened, (self._address, self.store_text, self._read_only)
 
     def _start(self) -> None:
-        self._worker: Worker[_Item] = Worker(self._work, name="multimodel-magic-ledger")
+        self._worker: Worker[_Item] = Worker(
+            self._work, name="multimodel-magic-ledger", idle_s=IDLE_S
+        )
         self._watch: Worker[str] = Worker(
-            self._look_after, name="multimodel-magic-ledger-watch", linger_s=WATCHED_AFTER_S
+            self._look_after,
+            name="multimodel-magic-ledger-watch",
+            linger_s=WATCHED_AFTER_S,
+            idle_s=IDLE_S,
         )
         self._kept: deque[Recorded] = deque()
         self._under_way: dict[str, Begun] = {}
@@ -196,7 +204,9 @@ class Ledger:
 
     def close(self) -> None:
         """Write what is left and close the database; a later use opens it again."""
+        self._watch.stop()
         self._do(self._close)
+        self._worker.stop()
 
     def _close(self) -> None:
         if self._database is not None:
@@ -331,7 +341,7 @@ class Ledger:
     ) -> pd.DataFrame:
         from multimodel_magic.ledger import queries, reading
 
-        start = _start_of(since)
+        start = queries.start_of(since)
         found, kept = self._look(partial(reading.found, row=row, session=session, start=start))
         ours = [k for k in kept if queries.is_within(k, session=session, start=start)]
         return reading.framed(row, () if found is None else found, ours)
@@ -464,13 +474,6 @@ def _removing(request_ids: Collection[str]) -> Callable[[Connection], None] | No
 
 def _reopened(address: str, store_text: bool, read_only: bool) -> Ledger:  # noqa: FBT001 - pickle's
     return Ledger(address, store_text=store_text, read_only=read_only)
-
-
-def _start_of(since: datetime | timedelta | None) -> str | None:
-    if since is None:
-        return None
-    moment = datetime.now(UTC) - since if isinstance(since, timedelta) else since
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 _ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()

@@ -9,7 +9,6 @@ from another loop (the kernel's), whose cancellation is treated alike.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import contextvars
 import functools
@@ -18,6 +17,8 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any, Generic, ParamSpec, TypeVar
+
+from multimodel_magic.bridge.worker import Worker
 
 __all__ = [
     "Worker",
@@ -412,75 +413,3 @@ async def _anext(arrived: asyncio.Queue[object], tick_s: float | None) -> object
             return await arrived.get()
     except TimeoutError:
         return _NOTHING_YET
-
-
-class Worker(Generic[T]):
-    """A daemon thread that is handed items and works through them in batches.
-
-    Parameters
-    ----------
-    work
-        Called in the thread with every batch. What it raises is its own affair: it must not.
-    name
-        The thread's name.
-    linger_s
-        How long the thread lets a batch grow before it works on it.
-    leave_s
-        How long the end of the process waits for what is left to do.
-    """
-
-    def __init__(
-        self,
-        work: Callable[[list[T]], None],
-        *,
-        name: str,
-        linger_s: float = 0.05,
-        leave_s: float = 60.0,
-    ) -> None:
-        self._work = work
-        self._name = name
-        self._linger_s, self._leave_s = linger_s, leave_s
-        self._items: queue.SimpleQueue[T | threading.Event] = queue.SimpleQueue()
-        self._hurry = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
-
-    def put(self, item: T) -> None:
-        """Hand over one item; returns at once."""
-        self._items.put(item)
-        if self._thread is None:
-            self._start()
-
-    def _start(self) -> None:
-        with self._starting:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
-                self._thread.start()
-                atexit.register(self.flush, self._leave_s)
-
-    def flush(self, timeout_s: float = 60.0) -> bool:
-        """Wait until everything handed over before has been worked on; False on timeout."""
-        if self._thread is None or not self._thread.is_alive():
-            return True  # Not alive: in a forked child, which has the queue but not the thread.
-        done = threading.Event()
-        self._items.put(done)
-        self._hurry.set()
-        return done.wait(timeout_s)
-
-    def _loop(self) -> None:
-        while True:
-            for done in self._turn():
-                done.set()
-
-    def _turn(self) -> list[threading.Event]:
-        """Work on one batch and hold nothing of it any more; return who waits for that."""
-        batch = [self._items.get()]
-        self._hurry.wait(self._linger_s)
-        self._hurry.clear()
-        with contextlib.suppress(queue.Empty):
-            while True:
-                batch.append(self._items.get_nowait())
-        items = [item for item in batch if not isinstance(item, threading.Event)]
-        if items:
-            self._work(items)
-        return [item for item in batch if isinstance(item, threading.Event)]
