@@ -17,7 +17,7 @@ from operator import mul
 from typing import NamedTuple
 
 from multimodel_magic.scoring_weights import KNOTS, WEIGHTS
-from multimodel_magic.scoring_words import KNOWN, STEMS, WORDS
+from multimodel_magic.scoring_words import HINTS, KNOWN, STEMS, WORDS
 
 __all__ = [
     "SIGNALS",
@@ -56,10 +56,14 @@ _DENSE_BYTES = 2.2
 _AT = {name: place for place, name in enumerate(SIGNALS)}
 _INDEX = {word: _AT[signal] for word, signal in WORDS.items()}
 _KEYS = frozenset(_INDEX)
+_HINTS = tuple((_AT[signal], *words) for signal, words in HINTS.items())
+_SIGNAL_OF = WORDS | {word: signal for signal, (hints, _) in HINTS.items() for word in hints}
 _GREETING, _LENGTH, _CLAUSES = _AT["greeting"], _AT["length"], _AT["clauses"]
 _NAMES, _NUMBERS, _FORMULA = _AT["names"], _AT["numbers"], _AT["formula"]
 _CODE, _ITEMS, _RARE, _SUM = _AT["pasted_code"], _AT["items"], _AT["rare"], _AT["small_sum"]
 _EXAMPLE = _AT["example"]
+# What kind of task it is: a second word of the field makes it no harder.
+_KINDS = (_AT["maths"], _AT["code"])
 _PROSE = tuple(
     _AT[name]
     for name in (
@@ -94,7 +98,7 @@ _SMALL_SUM = re.compile(
 )
 _CODE_MARKS = (
     "```", "def ", "):\n", ";\n", "{\n", "import ", "return ", "=> ", "</", "();", "->", "::",
-    "self.", ">>>", "for (", " = ", "#include", "SELECT ", "class ", "print(",
+    "self.", ">>>", "for (", " = ", "#include", "SELECT ", "FROM ", "class ", "print(",
 )  # fmt: skip
 _LOGS = tuple(log1p(count) for count in range(_HEAD + _TAIL))
 
@@ -237,6 +241,7 @@ def read(prompt: str) -> _Reading:
     counts = [0] * len(SIGNALS)
     for word in hits:
         counts[_INDEX[word]] += 1
+    hits |= _hear_hints(types, counts)
     dense = len(plain) > _DENSE_BYTES * len(text)
     if dense:
         _count_stems(text, counts)
@@ -244,6 +249,8 @@ def read(prompt: str) -> _Reading:
     if counts[_GREETING] and (words > _GREETING_WORDS or sum(counts) > counts[_GREETING]):
         counts[_GREETING] = 0  # "Please prove ..." is no greeting.
     values = [_LOGS[count] for count in counts]
+    for place in _KINDS:
+        values[place] = float(counts[place] > 0)
     _measure_shape(text, plain, words * (len(prompt) / (len(text) or 1)), values)
     known = any(values) or not KNOWN.isdisjoint(types)
     if types and not dense:
@@ -251,6 +258,17 @@ def read(prompt: str) -> _Reading:
         # Bounded: an address or a blob of base64 is one long word, not a hard one.
         values[_RARE] = min(max(letters / len(types) - _USUAL_LETTERS, 0.0), _USUAL_LETTERS)
     return _Reading(values, known, hits, text)
+
+
+def _hear_hints(types: set[bytes], counts: list[int]) -> set[bytes]:
+    """Count the words that are of a field where they stand in company, and return them."""
+    heard: set[bytes] = set()
+    for place, hints, company in _HINTS:
+        found = hints & types
+        if len(found) > 1 or (found and not company.isdisjoint(types)):
+            counts[place] += 1
+            heard |= found
+    return heard
 
 
 def _plain_foreign(text: str) -> bytes:
@@ -293,7 +311,7 @@ def _measure_notation(text: str, marks: bytes, share: float, values: list[float]
         values[_FORMULA] = 1 / (1 + _FORMULA_FADE * values[_LENGTH])
     code = _count_code_marks(text, marks)
     if code > 1:
-        values[_CODE] = log1p(code)
+        values[_CODE] = 1.0
         prose *= _CODE_DISCOUNT
     for place in _PROSE:
         values[place] *= prose
@@ -319,7 +337,7 @@ def _words_found(reading: _Reading) -> dict[str, tuple[str, ...]]:
     """Sort the words that were heard by signal, in alphabetical order."""
     found: dict[str, set[str]] = {}
     for word in reading.hits:
-        found.setdefault(WORDS[word], set()).add(word.decode())
+        found.setdefault(_SIGNAL_OF[word], set()).add(word.decode())
     if not reading.text.isascii():
         for stem, signal in STEMS.items():
             if stem in reading.text:

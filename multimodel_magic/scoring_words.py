@@ -8,7 +8,7 @@ Spanish, Italian, Portuguese, Dutch, Russian, and a few stems for scripts withou
 
 from __future__ import annotations
 
-__all__ = ["KNOWN", "STEMS", "WORDS"]
+__all__ = ["HINTS", "KNOWN", "STEMS", "WORDS"]
 
 _TEXT: dict[str, str] = {
     "proof": """
@@ -83,28 +83,21 @@ _TEXT: dict[str, str] = {
         passi infine шаг шаги сначала затем
     """,
     "maths": """
-        integer integers equation equations polynomial polynomials triangle triangles circle
-        probability probabilities matrix matrices prime primes vector vectors derivative integral
-        integrals sequence sequences root roots perimeter divisible modulo sum product ratio frac
-        sqrt log cos tan infinitely infinite rational irrational continuous differentiable
-        convergent converges diverges eigenvalue eigenvalues determinant permutation permutations
-        combinatorics topology manifold algebra algebraic geometry isomorphic isomorphism bijection
-        injective surjective zahl zahlen primzahl primzahlen gleichung gleichungen unendlich
-        wahrscheinlichkeit wurzel dreieck stetig irrational ganze nombre nombres équation équations
-        infinité probabilité racine irrationnel irrationnelle fonction entier entiers triangle
-        número números primo primos ecuación ecuaciones infinitos probabilidad raíz irracional
-        numero numeri primi equazione infiniti probabilità radice irrazionale простых чисел число
-        уравнение вероятность бесконечно
+        integer integers equation equations polynomial polynomials probability probabilities
+        matrix matrices primes integrals perimeter modulo sqrt frac infinitely rational irrational
+        differentiable converges diverges eigenvalue eigenvalues permutation permutations
+        combinatorics manifold algebra algebraic geometry isomorphic isomorphism bijection injective
+        surjective primzahl primzahlen gleichung gleichungen wahrscheinlichkeit nombres équation
+        équations probabilité irrationnel irrationnelle número números primo primos ecuación
+        ecuaciones probabilidad irracional numero numeri equazione probabilità irrazionale простых
+        чисел уравнение вероятность
     """,
     "code": """
-        def lambda elif self async await printf println console const var struct enum void boolean
-        int str func fn impl struct typedef nullptr null undefined python javascript typescript java
-        rust golang kotlin haskell sql regex algorithm algorithms recursion recursive api apis
-        backend frontend database endpoint docker kubernetes compiler segfault traceback stacktrace
-        exception exceptions multithreaded concurrency thread threads mutex deadlock unittest pytest
-        git code function functions method methods script program programs programming array arrays
-        dictionary tuple tuples string strings funktion programm programmiere fonctions programme
-        código función programa codice funzione программа функция код
+        def elif async await printf println const enum boolean impl struct typedef nullptr null
+        python javascript typescript java rust golang kotlin haskell sql regex algorithm algorithms
+        recursion recursive api apis backend frontend docker kubernetes compiler segfault traceback
+        stacktrace multithreaded mutex deadlock unittest pytest tuple tuples indexerror typeerror
+        valueerror keyerror attributeerror importerror программа код
     """,
     "data": """
         dataframe dataframes pandas numpy sklearn pytorch tensorflow keras dask regression logistic
@@ -133,6 +126,31 @@ _TEXT: dict[str, str] = {
         hi hello hey thanks thank thx ty bye goodbye ok okay yes yep cool great nice welcome cheers
         morning evening please sorry lol hallo danke tschüss bitte ja nein bonjour salut merci hola
         gracias adiós ciao grazie olá obrigado obrigada привет спасибо
+    """,
+}
+
+# Words that are of a field only in company: *product* and *function* mean many things.
+_HINT_TEXT: dict[str, str] = {
+    "maths": """
+        triangle triangles circle prime vector vectors derivative integral sequence sequences root
+        roots divisible sum product ratio log cos tan infinite continuous convergent determinant
+        topology zahl zahlen unendlich wurzel dreieck stetig ganze nombre infinité racine fonction
+        entier entiers infinitos raíz primi infiniti radice число бесконечно
+    """,
+    "code": """
+        lambda console var void int str func fn undefined database endpoint exception exceptions
+        concurrency thread threads git code function functions method methods script program
+        programs programming array arrays dictionary string strings loop parser bug bugs funktion
+        programm fonction fonctions programme código función programa codice funzione função функция
+        функцию
+    """,
+}
+_COMPANY_TEXT: dict[str, str] = {
+    "maths": "",
+    "code": """
+        write implement create build fix refactor debug develop return returns sort parse iterate
+        compile print schreibe schreib schreiben implementiere programmiere erstelle écris
+        écrivez implémente escribe escribir implementa scrivi escreva schrijf напиши реализуй
     """,
 }
 
@@ -180,5 +198,16 @@ def _by_word() -> dict[bytes, str]:
     return found
 
 
+def _words(text: str) -> frozenset[bytes]:
+    """Split one list."""
+    return frozenset(text.encode().split())
+
+
 WORDS: dict[bytes, str] = _by_word()
-KNOWN: frozenset[bytes] = frozenset(WORDS) | frozenset(_FUNCTION_WORDS.encode().split())
+HINTS: dict[str, tuple[frozenset[bytes], frozenset[bytes]]] = {
+    signal: (_words(text), _words(_COMPANY_TEXT[signal])) for signal, text in _HINT_TEXT.items()
+}
+"""By signal: words of which two are heard, or one beside a word of the second set."""
+KNOWN: frozenset[bytes] = frozenset(WORDS).union(
+    _words(_FUNCTION_WORDS), *(hints for hints, _ in HINTS.values())
+)

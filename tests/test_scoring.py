@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from multimodel_magic import scoring
 from multimodel_magic.scoring import complexity, score, seed_complexity
 from multimodel_magic.scoring_weights import KNOTS, WEIGHTS
-from multimodel_magic.scoring_words import WORDS
+from multimodel_magic.scoring_words import HINTS, WORDS
 
 SIMPLE, COMPLEX = 0.3, 0.7
 
@@ -165,7 +165,52 @@ def test_a_greeting_counts_only_where_it_is_all_there_is():
 def test_code_is_seen_with_and_without_fences():
     assert "pasted_code" in fired(PASTED)
     assert "pasted_code" in fired("```\nSELECT 1;\n```")
+    assert "pasted_code" in fired("SELECT name FROM orders WHERE id = 3\nWhy is it slow?")
     assert "pasted_code" not in fired("I return the books (two of them), then I go")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kind"),
+    [
+        ("Write a function that reverses a word", "code"),
+        ("Sort this dictionary by its values", "code"),
+        ("Put the strings into the array", "code"),
+        ("How do I do this in Python?", "code"),
+        ("Schreibe eine Funktion, die zählt", "code"),
+        ("The product of the roots of x", "maths"),
+        ("What is the probability of that?", "maths"),
+    ],
+)
+def test_a_kind_of_task_is_heard_from_a_sure_word_or_from_two(prompt, kind):
+    assert kind in fired(prompt)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "What is the function of the heart?",
+        "She likes root beer",
+        "The product is cheap",
+        "The program was on television",
+        "Write a list of presents, and create a poem",
+        "A circle of friends",
+    ],
+)
+def test_a_word_that_means_many_things_is_no_kind_of_task(prompt):
+    assert not {"code", "maths"} & set(fired(prompt))
+
+
+def test_a_second_word_of_a_field_makes_nothing_harder():
+    def values(prompt: str) -> list[float]:
+        return [s.value for s in complexity(prompt).signals if s.name in {"code", "maths"}]
+
+    assert values("Write it in Python") == [1.0]
+    assert values("Write an algorithm in Python, a recursive function") == [1.0]
+
+
+def test_the_words_that_were_heard_in_company_are_named():
+    code = next(s for s in complexity("Write a string function").signals if s.name == "code")
+    assert code.words == ("function", "string")
 
 
 def test_a_request_after_a_long_paste_is_heard():
@@ -212,6 +257,10 @@ def test_another_language_scores_much_the_same(english, other):
 def test_every_signal_has_a_weight_and_every_word_a_signal():
     assert set(WEIGHTS) == set(scoring.SIGNALS)
     assert set(WORDS.values()) <= set(WEIGHTS)
+    assert set(HINTS) <= set(WEIGHTS)
+    for hints, company in HINTS.values():
+        assert not hints & company, "a word may not keep itself company"
+        assert hints.isdisjoint(WORDS), "a word has one place"
     assert list(KNOTS) == sorted(set(KNOTS))
     assert all(math.isfinite(weight) for weight in WEIGHTS.values())
 

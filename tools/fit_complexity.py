@@ -30,9 +30,12 @@ next.
 How sure it is. The mean of the headline has a standard error of about 0.01, three quarters of its
 variance from the 200 puzzles of one group; a coin's mean varies by 0.008. So changes of some
 thousandths say nothing there. A weight is set by hand only to what holds in the broad panel
-(`routing_measure.py`) by several of its standard errors, and with every family left out. That is
-why the words of a field (mathematics, code, formulae) weigh little: they tell what a prompt is
-about, and within a field not how hard it is.
+(`routing_measure.py`) by several of its standard errors, and with every family left out.
+
+Kinds. A source is all of one kind, so neither panel can see what code, mathematics and small talk
+need of a model, and a person's prompts are of all kinds. The mixed panel can: thirteen tasks as one
+heap. It has set the weight of "code", and made it a yes or no: within a field, more words of it
+make nothing harder.
 """
 
 from __future__ import annotations
@@ -46,7 +49,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from routing_measure import Panel, Scores, ceiling, columns, read_panels
+from routing_measure import Mixed, Panel, Scores, ceiling, columns, read_mixed, read_panels
 
 from multimodel_magic import scoring
 
@@ -58,10 +61,10 @@ ASKED = {
     "proof": 1.8,
     "reasoning": 1.0,
     "data": 0.9,
-    "code": 0.6,
+    "code": 2.0,
     "pasted_code": 0.5,
     "formula": 0.6,
-    "maths": 0.2,
+    "maths": 0.3,
     "steps": 0.5,
     "items": 0.8,
     "constraint": 0.3,
@@ -119,6 +122,7 @@ class Data:
     difficulty: np.ndarray
     headline: Panel
     broad: Panel
+    mixed: Mixed
 
     @property
     def family(self) -> np.ndarray:
@@ -136,7 +140,7 @@ def load(folder: Path) -> Data:
     signals = np.array([scoring.read(text).measured for text in prompts.prompt])
     return Data(
         prompts.prompt.tolist(), source, signals, within(1 - mean, source),
-        *read_panels(folder, keys),
+        *read_panels(folder, keys), read_mixed(folder, keys),
     )  # fmt: skip
 
 
@@ -263,6 +267,8 @@ def validate(data: Data) -> None:
     print("headline: the pairs of pairs.json by group\n", headline.round(3).to_string(na_rep=""))
     broad = columns(data.broad, score_of, "source out")
     print("\nbroad: all pairs of a source\n", broad.round(3).to_string(na_rep=""))
+    mixed = data.mixed.table(score_of, "source out")
+    print("\nmixed: all tasks as one heap\n", mixed.round(3).to_string(na_rep=""))
 
 
 def elapsed_us(scorer: Callable[[str], object], text: str) -> float:

@@ -9,6 +9,9 @@ Two panels are measured. `headline` has the pairs of pairs.json, averaged by gro
 every pair of a source whose strong model is at least `LEAST_GAIN` better and whose weak one is at
 least half as good (less is mostly a model that missed the format), averaged: the same prompts, many
 more answers, less noise.
+
+A third, `mixed`, puts the tasks of one study together, each with the same share: it alone sees
+whether the kinds of prompts are told apart that need a strong model more and less.
 """
 
 from __future__ import annotations
@@ -22,13 +25,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-__all__ = ["Entry", "Panel", "Scores", "ceiling", "columns", "read_panels"]
+__all__ = [
+    "Entry",
+    "Mixed",
+    "Panel",
+    "Scores",
+    "ceiling",
+    "columns",
+    "read_mixed",
+    "read_panels",
+]
 
 LEAST_GAIN = 0.1
 DRAWS = 400
 SEED = 20240318
 SPREAD = 0.02
 """About how much the APGR of one score differs between sources beyond noise."""
+STUDY = "llmrouter_"
+"""The sources that were all put to the same models."""
+OF_A_KIND = frozenset({"codegemma-7b", "llama3-chatqa-1.5-8b", "llama3-chatqa-1.5-70b"})
+"""Models made for one kind of task (code, reading): to send that there is no matter of hardness."""
 ONE_SIGMA = (16, 84)
 FOLDS = 10
 RIDGE = 30.0
@@ -103,6 +119,57 @@ class Panel:
         return np.array([values[of == k].mean(axis=0) for k in range(len(self.labels))])
 
 
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """All tasks of a study as one heap of prompts, each task with the same share of it."""
+
+    rows: np.ndarray
+    task: np.ndarray
+    gains: dict[str, np.ndarray]
+    """What a strong model gains over a weak one on each row, by pair."""
+
+    def table(self, score_of: Mapping[str, Scores], than: str) -> pd.DataFrame:
+        """Tabulate the APGR of each score by pair, and the mean with its standard error.
+
+        The error is a jackknife over the tasks: there are few, and whole tasks are what a new
+        user's prompts will differ by. The last two rows are the difference to `than`.
+        """
+        tasks = np.unique(self.task)
+        without = {
+            name: np.array([self._by_pair(scores, self.task != task).mean() for task in tasks])
+            for name, scores in score_of.items()
+        }
+        base = self._by_pair(score_of[than], self.task != "").mean()
+        columns = {}
+        for name, scores in score_of.items():
+            by_pair = self._by_pair(scores, self.task != "")
+            columns[name] = [
+                *by_pair, by_pair.mean(), jackknife_error(without[name]),
+                by_pair.mean() - base, jackknife_error(without[name] - without[than]),
+            ]  # fmt: skip
+        return pd.DataFrame(
+            columns, index=[*self.gains, "mean", "  s.e.", f"less {than}", "  s.e."]
+        )
+
+    def _by_pair(self, score_of: Scores, kept: np.ndarray) -> np.ndarray:
+        """Return the APGR of each pair on the kept rows; ties by half, as everywhere."""
+        score = np.zeros(len(self.rows))
+        for task in np.unique(self.task):
+            here = self.task == task
+            score[here] = score_of[task][self.rows[here]]
+        names, counts = np.unique(self.task[kept], return_counts=True)
+        share = 1 / counts[np.searchsorted(names, self.task[kept])] / len(names)
+        level = np.unique(score[kept], return_inverse=True)[1]
+        held = np.bincount(level, weights=share)
+        rank = (np.cumsum(held) - held / 2)[level] * share
+        return np.array([rank @ gain[kept] / (share @ gain[kept]) for gain in self.gains.values()])
+
+
+def jackknife_error(left_out: np.ndarray) -> float:
+    """Return the standard error of a mean from its values with each part left out in turn."""
+    return float(np.sqrt((len(left_out) - 1) * left_out.var()))
+
+
 def draw(entry: Entry) -> np.ndarray:
     """Say how often each prompt is in each bootstrap sample, alike for all pairs of a source."""
     size = len(entry.rows)
@@ -150,6 +217,33 @@ def read_panels(folder: Path, keys: pd.MultiIndex) -> tuple[Panel, Panel]:
     return Panel(headline), Panel([entry for entry in broad if entry is not None])
 
 
+def read_mixed(folder: Path, keys: pd.MultiIndex) -> Mixed:
+    """Read the mixed panel: every pair that counts, by the same rule as in the broad one."""
+    outcomes = pd.read_parquet(folder / "outcomes.parquet")
+    outcomes = outcomes[outcomes.bench.str.startswith(STUDY) & ~outcomes.model.isin(OF_A_KIND)]
+    table = outcomes.pivot_table(index=["bench", "pid"], columns="model", values="score").fillna(0)
+    rows = pd.Series(np.arange(len(keys)), index=keys).loc[table.index].to_numpy()
+    mean = table.groupby(level="bench").mean().mean()
+    return Mixed(
+        rows,
+        table.index.get_level_values("bench").to_numpy(str),
+        {
+            f"{weak} > {strong}": (table[strong] - table[weak]).to_numpy()
+            for weak, strong in apart(mean)
+        },
+    )
+
+
+def apart(mean: pd.Series) -> list[tuple[str, str]]:
+    """Name the pairs of models that are far enough apart, though not too far, weak one first."""
+    ordered = [sorted(pair, key=lambda name: mean[name]) for pair in combinations(mean.index, 2)]
+    return [
+        (weak, strong)
+        for weak, strong in ordered
+        if mean[strong] - mean[weak] >= LEAST_GAIN and mean[weak] >= mean[strong] / 2
+    ]
+
+
 def _pair(spec: dict[str, str], table: pd.DataFrame, rows: pd.Series) -> Entry:
     """Look up what the strong model of a pair gains over the weak one."""
     weak, strong = spec["weak"], spec["strong"]
@@ -165,9 +259,7 @@ def _every_pair(source: str, table: pd.DataFrame, rows: pd.Series) -> Entry | No
     mean = table.fillna(0).mean()
     gains = [
         (table[strong].fillna(0) - table[weak].fillna(0)) / (mean[strong] - mean[weak])
-        for one, other in combinations(table.columns, 2)
-        for weak, strong in [sorted((one, other), key=lambda name: mean[name])]
-        if mean[strong] - mean[weak] >= LEAST_GAIN and mean[weak] >= mean[strong] / 2
+        for weak, strong in apart(mean)
     ]
     if not gains:
         return None
