@@ -9,12 +9,11 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import pytest
+from tests.index import fetch
 
 __all__ = ["SERIES", "environment_of"]
 
@@ -45,7 +44,5 @@ def _install(what: str, folder: Path) -> None:
     # An environment that uv has made holds no pip.
     pip = ["uv", "pip"] if shutil.which("uv") else [sys.executable, "-m", "pip"]
     for_whom = ["--python", sys.executable] if shutil.which("uv") else []
-    command = [*pip, "install", "--quiet", "--no-deps", *for_whom, "--target", str(folder), what]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ran.returncode:
-        pytest.skip(f"needs {what} from the package index: {ran.stderr.strip()[-300:]}")
+    options = ["--quiet", "--no-deps", *for_whom, "--target", str(folder)]
+    fetch(what, [*pip, "install", *options, what])

@@ -19,6 +19,7 @@ import pytest
 
 from multimodel_magic.providers.remote import Remote
 from multimodel_magic.types import ProviderEvent, Request, Stopped, TextDelta, Usage
+from tests.index import fetch
 from tests.wire.raw import Raw, listening
 from tests.wire.wires import WIRES, Chat, Wire
 
@@ -163,7 +164,7 @@ def aimock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not cli.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         options = ["--silent", "--no-audit", "--no-fund", "--prefix", str(CACHE)]
-        subprocess.run(["npm", "install", *options, AIMOCK], check=True, timeout=120)
+        fetch(AIMOCK, ["npm", "install", *options, AIMOCK])
     fixtures = tmp_path_factory.mktemp("aimock") / "fixtures.json"
     fixtures.write_text(json.dumps(aimock_fixtures()), encoding="utf-8")
     port = free_port()
