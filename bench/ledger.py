@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from multimodel_magic.ledger import Ledger, Recorded
-from multimodel_magic.ledger.rows import recorded
+from multimodel_magic.ledger.recording import recorded
 from multimodel_magic.types import Attempt, Reason, Request, Response, Route
 
 ROWS = int(os.environ.get("BENCH_LEDGER_ROWS", "1_000_000"))

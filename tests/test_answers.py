@@ -19,7 +19,8 @@ from multimodel_magic.experiments.compare import arm_result
 from multimodel_magic.experiments.store import assigned_from, assigned_in
 from multimodel_magic.ledger.answers import ROW_BYTES, AnswerFile, place_beside
 from multimodel_magic.ledger.frames import frame
-from multimodel_magic.ledger.rows import AttemptRow, RequestRow, recorded
+from multimodel_magic.ledger.recording import recorded
+from multimodel_magic.ledger.rows import AttemptRow, RequestRow
 from multimodel_magic.types import Attempt, Request, Response, Route, Usage
 
 

@@ -28,7 +28,8 @@ from multimodel_magic.experiments import (
     ratio_e_value,
     record_outcome,
 )
-from multimodel_magic.ledger.rows import RequestRow, recorded
+from multimodel_magic.ledger.recording import recorded
+from multimodel_magic.ledger.rows import RequestRow
 from multimodel_magic.strategies import Experiment, WithFallbacks
 from multimodel_magic.types import Attempt, Request, Response, Strategy
 

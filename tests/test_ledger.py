@@ -26,7 +26,8 @@ from multimodel_magic.ledger import AttemptRow, Ledger, RequestRow
 from multimodel_magic.ledger.book import MOST_KEPT
 from multimodel_magic.ledger.database import VERSION, tables, upgrade
 from multimodel_magic.ledger.frames import dtypes, frame
-from multimodel_magic.ledger.rows import HIDDEN, recorded
+from multimodel_magic.ledger.recording import HIDDEN, recorded
+from multimodel_magic.ledger.rows import kinds
 from multimodel_magic.types import (
     Attempt,
     LeftOut,
@@ -141,6 +142,25 @@ def test_a_request_whose_routing_failed_has_a_row_without_attempts(ledger: Ledge
         None,
         (),
     )
+
+
+@pytest.mark.parametrize("store_text", [True, False])
+@pytest.mark.parametrize(
+    "response",
+    [
+        answered(session="s1", notebook="a.ipynb", cell="3", config="c0ffee", team="red"),
+        replace(answered(), attempts=(FAILED,), error=AllModelsFailed((FAILED,)), text="So f"),
+        Response(Request("x", needs=frozenset({"json"})), "", error=Overloaded("x")),
+    ],
+    ids=["answered", "failed", "without a route"],
+)
+def test_every_column_of_a_row_holds_its_own_kind_or_nothing(
+    response: Response, *, store_text: bool
+) -> None:
+    request, attempts = recorded(response, store_text=store_text)
+    for row in (request, *attempts):
+        for (name, kind), value in zip(kinds(type(row)).items(), row, strict=True):
+            assert value is None or type(value) is kind, name
 
 
 def test_an_unknown_cost_stays_unknown_and_zero_stays_zero(ledger: Ledger) -> None:

@@ -16,7 +16,8 @@ from scipy.stats import binomtest
 
 from multimodel_magic.errors import AllModelsFailed, Cancelled
 from multimodel_magic.ledger.frames import frame
-from multimodel_magic.ledger.rows import AttemptRow, RequestRow, recorded
+from multimodel_magic.ledger.recording import recorded
+from multimodel_magic.ledger.rows import AttemptRow, RequestRow
 from multimodel_magic.metrics import counting, of_models, overall, per_model, summed, wilson
 from multimodel_magic.metrics.tally import Tally, Totals, quantile_of, totals_of
 from multimodel_magic.types import Attempt, Request, Response, Usage

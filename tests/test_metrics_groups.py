@@ -21,7 +21,8 @@ from multimodel_magic import metrics
 from multimodel_magic.errors import AllModelsFailed, Cancelled, UsageError
 from multimodel_magic.ledger.frames import frame
 from multimodel_magic.ledger.outcomes import as_frame, outcome_row
-from multimodel_magic.ledger.rows import AttemptRow, RequestRow, recorded
+from multimodel_magic.ledger.recording import recorded
+from multimodel_magic.ledger.rows import AttemptRow, RequestRow
 from multimodel_magic.types import Attempt, Price, Request, Response, Route, Usage
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

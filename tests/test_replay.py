@@ -18,7 +18,8 @@ from multimodel_magic.errors import BudgetExceeded, ConfigError, Overloaded, Usa
 from multimodel_magic.experiments.votes import Vote, row_of
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.ledger.frames import frame
-from multimodel_magic.ledger.rows import RequestRow, recorded
+from multimodel_magic.ledger.recording import recorded
+from multimodel_magic.ledger.rows import RequestRow
 from multimodel_magic.limits import Budget
 from multimodel_magic.notebook.charts import alt_text, plot, replay_chart
 from multimodel_magic.notebook.replaying import replay as shown

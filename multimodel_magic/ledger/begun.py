@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from multimodel_magic.ledger.rows import Recorded, recorded
+from multimodel_magic.ledger.recording import recorded
+from multimodel_magic.ledger.rows import Recorded
 from multimodel_magic.types import UNFINISHED, Response
 
 if TYPE_CHECKING:

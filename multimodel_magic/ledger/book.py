@@ -20,15 +20,8 @@ from multimodel_magic.ledger.address import anchored, default_address, without_p
 from multimodel_magic.ledger.begun import Begun, remove_unfinished
 from multimodel_magic.ledger.faults import faults, in_one_line
 from multimodel_magic.ledger.keeper import IDLE_S
-from multimodel_magic.ledger.rows import (
-    AttemptRow,
-    OutcomeRow,
-    Recorded,
-    RequestRow,
-    Row,
-    VoteRow,
-    recorded,
-)
+from multimodel_magic.ledger.recording import recorded
+from multimodel_magic.ledger.rows import AttemptRow, OutcomeRow, Recorded, RequestRow, Row, VoteRow
 from multimodel_magic.ledger.said import Said
 from multimodel_magic.types import Response
 

@@ -1,4 +1,4 @@
-"""The ledger's kinds of row, and how a response becomes them.
+"""The ledger's kinds of row, and what each column says.
 
 They are `NamedTuple`s, not dataclasses: a row goes to the database's driver as it is, and a
 frozen dataclass of fifty fields costs 10 us to make and 2 ms to define at import.
@@ -7,18 +7,10 @@ frozen dataclass of fifty fields costs 10 us to make and 2 ms to define at impor
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
-from hashlib import sha256
 from typing import NamedTuple, TypeAlias, get_type_hints
 
-from multimodel_magic.errors import Cancelled
-from multimodel_magic.types import Attempt, LeftOut, Reason, Request, Response
-
 __all__ = [
-    "HIDDEN",
     "AttemptRow",
     "KeptRow",
     "OutcomeRow",
@@ -27,19 +19,7 @@ __all__ = [
     "Row",
     "VoteRow",
     "kinds",
-    "recorded",
 ]
-
-HIDDEN = "[hidden]"
-"""What the ledger holds in place of an option whose name or value looks like a secret's."""
-
-_SECRET_WORDS = ("key", "token", "authorization", "secret", "password", "credential", "cookie")
-_NOT_SECRET = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})
-_KEYLIKE = re.compile(
-    r"\b(?:sk|pk|rk|xai|gsk|hf)[-_](?=[\w-]*\d)[\w-]{12,}|\bBearer\s+\S{8,}", re.ASCII
-)
-_COLUMNS_OF_THEIR_OWN = frozenset({"session", "notebook", "cell", "config"})
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 
 class RequestRow(NamedTuple):
@@ -281,157 +261,3 @@ def kinds(row: type[KeptRow]) -> dict[str, type]:
     """Return each column's Python type (`str`, `int`, `float` or `bool`), in order."""
     hints = get_type_hints(row)
     return {name: getattr(hints[name], "__args__", (hints[name],))[0] for name in row._fields}
-
-
-def recorded(response: Response, *, store_text: bool = True) -> Recorded:
-    """Return the rows of a response.
-
-    Parameters
-    ----------
-    response
-        However it ended.
-    store_text
-        Whether prompt, system prompt, history and answer are kept; the hash always is.
-    """
-    request_id = response.request.request_id
-    attempts = tuple(_attempt_row(request_id, attempt) for attempt in response.attempts)
-    return Recorded(_request_row(response, attempts, store_text=store_text), attempts)
-
-
-def _request_row(
-    response: Response, attempts: tuple[AttemptRow, ...], *, store_text: bool
-) -> RequestRow:
-    request, route, error, usage = response.request, response.route, response.error, response.usage
-    labels = request.labels
-    last = response.attempts[-1] if response.attempts else None
-    return RequestRow(
-        request_id=request.request_id,
-        started_at=_iso(response.started_at),
-        session=labels.get("session"),
-        notebook=labels.get("notebook"),
-        cell=labels.get("cell"),
-        strategy=route.strategy if route is not None else request.strategy,
-        asked=" > ".join(request.models) or None,
-        route=" > ".join(route.models) if route is not None else None,
-        why=route.why if route is not None else None,
-        arm=route.arm if route is not None else None,
-        arm_probability=route.arm_probability if route is not None else None,
-        experiment=request.experiment,
-        task=request.task,
-        user_tier=request.user_tier,
-        task_value=request.task_value,
-        needs=",".join(sorted(request.needs)) or None,
-        unit=request.unit if route is None or route.unit is None else route.unit,
-        status=_status(response),
-        error_type=type(error).__name__ if error is not None else None,
-        error=str(error) if error is not None else None,
-        provider=last.provider if last is not None else None,
-        model=last.model if last is not None else None,
-        fallback_used=response.fallback_used,
-        attempts=len(attempts),
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cache_read_tokens=usage.cache_read_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        usage_estimated=usage.estimated,
-        cost_usd=_dollars(response.cost_usd),
-        latency_s=response.latency_s,
-        ttft_s=last.ttft_s if last is not None else None,
-        stop_reason=last.stop_reason if last is not None else None,
-        cached=response.cached,
-        max_tokens=request.max_tokens,
-        options=_to_json(_without_secrets(request.options)) if request.options else None,
-        prompt_sha256=sha256(request.prompt.encode("utf-8", "surrogatepass")).hexdigest(),
-        prompt=request.prompt if store_text else None,
-        system=request.system if store_text else None,
-        history=_history(request) if store_text else None,
-        answer=response.text if store_text else None,
-        reasons=_listed(route.reasons) if route is not None else None,
-        left_out=_listed(route.left_out) if route is not None else None,
-        labels=_other_labels(labels),
-        config=labels.get("config"),
-    )
-
-
-def _attempt_row(request_id: str, attempt: Attempt) -> AttemptRow:
-    usage = attempt.usage
-    return AttemptRow(
-        request_id,
-        attempt.number,
-        attempt.rank,
-        attempt.provider,
-        attempt.model,
-        attempt.response_model,
-        attempt.response_id,
-        _iso(attempt.started_at),
-        attempt.latency_s,
-        attempt.ttft_s,
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cache_read_tokens,
-        usage.cache_write_tokens,
-        usage.reasoning_tokens,
-        usage.estimated,
-        _dollars(attempt.cost_usd),
-        attempt.price_source,
-        attempt.stop_reason,
-        attempt.error_type,
-        attempt.error if attempt.turned_down is None else f"turned down: {attempt.turned_down}",
-        _attempt_status(attempt),
-    )
-
-
-def _iso(moment: datetime) -> str:
-    # Fixed width, so that it sorts as text in every database.
-    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    return utc.isoformat(timespec="microseconds")
-
-
-def _dollars(cost: Decimal | None) -> float | None:
-    # A double gives back every decimal of up to 15 significant digits: below $1000 the 12th
-    # place is exact, and SQL and pandas can add what they read.
-    return None if cost is None else float(cost)
-
-
-def _status(response: Response) -> str:
-    if response.error is None:
-        return "answered"
-    return "interrupted" if isinstance(response.error, Cancelled) else "failed"
-
-
-def _attempt_status(attempt: Attempt) -> str:
-    if attempt.error_type is None:
-        return "answered"
-    return "interrupted" if attempt.error_type == Cancelled.__name__ else "failed"
-
-
-def _listed(clauses: tuple[Reason, ...] | tuple[LeftOut, ...]) -> str | None:
-    if not clauses:
-        return None
-    # Not dataclasses.asdict: its deep copy costs 8 us a clause.
-    return _to_json([{name: getattr(c, name) for name in c.__slots__} for c in clauses])
-
-
-def _history(request: Request) -> str | None:
-    if not request.history:
-        return None
-    return _to_json([[turn.role, turn.text] for turn in request.history])
-
-
-def _other_labels(labels: Mapping[str, str]) -> str | None:
-    rest = {name: value for name, value in labels.items() if name not in _COLUMNS_OF_THEIR_OWN}
-    return _to_json(rest) if rest else None
-
-
-def _without_secrets(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {n: HIDDEN if _is_secret(str(n)) else _without_secrets(v) for n, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_secrets(item) for item in value]
-    return HIDDEN if isinstance(value, str) and _KEYLIKE.search(value) else value
-
-
-def _is_secret(name: str) -> bool:
-    lower = name.lower()
-    return lower not in _NOT_SECRET and any(word in lower for word in _SECRET_WORDS)

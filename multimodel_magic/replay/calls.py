@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from multimodel_magic import bridge
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.errors import BudgetExceeded, MultimodelError
-from multimodel_magic.ledger.rows import HIDDEN
+from multimodel_magic.ledger.recording import HIDDEN
 from multimodel_magic.replay.estimate import Records
 from multimodel_magic.types import PriceOf, Request, Response, new_ulid
 
