@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multimodel_magic.client.rehearsal import Rehearsal
 from multimodel_magic.errors import (
     ConnectionFailed,
     MalformedAnswer,
@@ -106,6 +107,16 @@ def test_the_same_seed_deals_the_same_faults_and_another_one_others():
     assert dealt != [Chaos.parse("529:0.3,cut=0.2,seed=1").deal("a:m", n)[0] for n in range(1000)]
     assert 250 < dealt.count("529") < 350
     assert 150 < dealt.count("cut") < 250
+
+
+def test_a_rehearsal_plays_one_part_all_along_and_leaves_the_others_alone():
+    rehearsal = Rehearsal({"a:m": "529"})
+    provider = ScriptedProvider({"m": [[Say("ok")]], "n": [[Say("ok")]]}, name="a")
+    played = rehearsal.instead_of(provider, "a", "m")
+    assert isinstance(played, ChaosProvider)
+    assert rehearsal.instead_of(provider, "a", "m") is played, "what was dealt goes on"
+    assert rehearsal.instead_of(provider, "a", "n") is provider
+    assert Rehearsal().instead_of(provider, "a", "m") is provider
 
 
 @given(st.text(max_size=30))

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from multimodel_magic import bridge, limits, plugins, pricing
 from multimodel_magic.attachments import attached
@@ -29,6 +29,7 @@ from multimodel_magic.client.checks import (
 )
 from multimodel_magic.client.counting import Counting
 from multimodel_magic.client.prices import PriceList
+from multimodel_magic.client.rehearsal import Rehearsal
 from multimodel_magic.client.run import Means, Run, response_of
 from multimodel_magic.client.walk import Walk
 from multimodel_magic.errors import (
@@ -64,9 +65,6 @@ from multimodel_magic.types import (
     Routed,
     Strategy,
 )
-
-if TYPE_CHECKING:
-    from multimodel_magic.providers.chaos import Chaos, ChaosProvider
 
 __all__ = ["UnifiedLLMClient"]
 
@@ -151,7 +149,7 @@ class UnifiedLLMClient:
         self._counting = Counting(self.purse, self._prices, clock)
         self._keys = RefusedKeys()
         self._pace = Pace()
-        self._chaos: dict[str, tuple[Chaos, dict[str, ChaosProvider]]] = {}
+        self._rehearsal = Rehearsal()
         self.price = price
         self.cache = cache
         self._clock = clock
@@ -284,8 +282,11 @@ class UnifiedLLMClient:
                 fresh=fresh,
                 stream=False,
             )
+        return await self._answer(prompt)
+
+    async def _answer(self, request: Request) -> Response:
         response: Response | None = None
-        async with aclosing(self.stream(prompt)) as events:
+        async with aclosing(self.stream(request)) as events:
             async for event in events:
                 if isinstance(event, Finished):
                     response = event.response
@@ -328,7 +329,7 @@ class UnifiedLLMClient:
         unusable = await self._surveyed(named(request, chosen, self.fallbacks))
         choose = self._around_refused_keys if self._keys else self._among_usable
         route = await self._prices.choosing(lambda: choose(strategy, request, unusable))
-        return self._with_chaos(route) if self._chaos else route
+        return self._rehearsal.told(route)
 
     async def survey(self, others: Mapping[str, Provider] | None = None) -> Mapping[str, str]:
         """Say which providers cannot be asked here, and why; asks local servers if they are up.
@@ -364,17 +365,13 @@ class UnifiedLLMClient:
         UsageError
             For a name or a fault that is none.
         """
-        from multimodel_magic.providers.chaos import Chaos
-
-        self._chaos = {
-            name if name in self._names() else self._full_name(name): (Chaos.parse(spec, seed), {})
-            for name, spec in (spec_by_name or {}).items()
-        }
+        specs = {self._full_name(name): spec for name, spec in (spec_by_name or {}).items()}
+        self._rehearsal = Rehearsal(specs, seed=seed)
 
     @property
     def rehearsed(self) -> Mapping[str, str]:
         """What chaos is on: provider or `provider:model` -> its faults."""
-        return {name: str(chaos) for name, (chaos, _) in self._chaos.items()}
+        return self._rehearsal.specs
 
     async def recount(self) -> None:
         """Ask the ledger anew what other sessions spent today, for the day's budget."""
@@ -448,19 +445,10 @@ class UnifiedLLMClient:
         asked = self.providers.items()
         return {name: why for name, one in asked if (why := self._keys.why(name, one)) is not None}
 
-    def _with_chaos(self, route: Route) -> Route:
-        told = [
-            f"chaos: {model} is rehearsed with {self._chaos[name][0]}"
-            for model in dict.fromkeys(route.models)
-            if (name := self._chaotic(*model.split(":", 1))) is not None
-        ]
-        return replace(route, notices=(*route.notices, *told))
-
-    def _chaotic(self, provider: str, model: str) -> str | None:
-        names = (f"{provider}:{model}", provider)
-        return next((name for name in names if name in self._chaos), None)
-
     def _full_name(self, name: str) -> str:
+        """Return the `provider:model` that a name stands for; a provider's name is its own."""
+        if name in self._names():
+            return name
         return self.catalogue.with_providers(self._names()).resolve(name).model.full_name
 
     # --- providers
@@ -470,15 +458,7 @@ class UnifiedLLMClient:
 
     def _asked(self, name: str, model: str) -> Provider:
         """Find a provider for one attempt: the one that is rehearsed in its place, if any is."""
-        provider = self._provider(name)
-        if not self._chaos or (rehearsed := self._chaotic(name, model)) is None:
-            return provider
-        from multimodel_magic.providers.chaos import ChaosProvider
-
-        chaos, wrapped = self._chaos[rehearsed]
-        if name not in wrapped:
-            wrapped[name] = ChaosProvider(provider, chaos)
-        return wrapped[name]
+        return self._rehearsal.instead_of(self._provider(name), name, model)
 
     async def _surveyed(self, by_name: frozenset[str] = frozenset()) -> Mapping[str, str]:
         whys = {name: await self._unusable(name, name in by_name) for name in self._names()}
