@@ -33,6 +33,7 @@ __all__ = [
     "estimate",
     "is_warm",
     "listed_context_tokens",
+    "money",
     "not_loading",
     "price",
     "table",
@@ -56,6 +57,8 @@ VENDORS = {"gemini": "google", "xai": "x-ai", "bedrock": "aws", "moonshot": "moo
 _log = logging.getLogger(__name__)
 _DATED = re.compile(r"-(latest|\d{8}|\d{4}-\d{2}-\d{2})$")
 _MILLION = Decimal(1_000_000)
+_LEAST_SHOWN = Decimal("0.000001")
+_CENTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,3 +365,35 @@ def _at(value: Any, start: int) -> Decimal | None:  # noqa: ANN401 - Decimal or 
         if tier.start <= start:
             rate = tier.price
     return rate
+
+
+def money(cost_usd: Decimal | None, *, about: bool = False, digits: int = 2) -> str:
+    """Write a cost in US dollars, everywhere alike: never as 3.2e-05, and cents at least.
+
+    Parameters
+    ----------
+    cost_usd
+        US dollars; None where the price is not known.
+    about
+        Say that it is an estimate.
+    digits
+        How many that say something are kept.
+
+    Examples
+    --------
+    >>> [money(Decimal(c)) for c in ("1234.5", "0.126", "0.00023", "0.0000001", "0")]
+    ['$1,234.50', '$0.13', '$0.00023', '<$0.000001', '$0']
+    >>> money(None)
+    'cost unknown'
+    """
+    if cost_usd is None:
+        return "cost unknown"
+    if cost_usd == 0:
+        return "$0"
+    if abs(cost_usd) < _LEAST_SHOWN:
+        return f"<${_LEAST_SHOWN}"
+    places = max(_CENTS, digits - 1 - cost_usd.adjusted())
+    whole, _, part = f"{abs(cost_usd):,.{places}f}".partition(".")
+    sign = "-" if cost_usd < 0 else ""
+    amount = f"{whole}.{part[:_CENTS]}{part[_CENTS:].rstrip('0')}"
+    return f"{'about ' if about else ''}{sign}${amount}"

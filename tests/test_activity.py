@@ -108,7 +108,7 @@ async def test_a_breaker_that_all_wait_for_counts_down():
 async def test_a_budget_says_whom_it_passes_over():
     client = make_client({"dear": [OK], "free": [OK]}, budget=Budget(session_usd=0))
     page = await shown(client, "a:dear", "a:free")
-    assert says(page, "skipped a:dear: the session's budget is $0.00")
+    assert says(page, "skipped a:dear: the session's budget is $0")
 
 
 async def test_the_load_of_a_model_is_told():

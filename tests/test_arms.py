@@ -38,7 +38,7 @@ def test_small_costs_and_latencies_are_written_as_numbers_that_can_be_compared()
     ]
     assert "e-05" not in str(shown)
     shown = arms.arms(Books(rows(1234.5, 61.2)), "e")
-    assert {"$1,230", "61.20"} <= set(line(shown, "control"))
+    assert {"$1,234.50", "61.20"} <= set(line(shown, "control"))
 
 
 def test_what_nobody_knows_is_unknown():

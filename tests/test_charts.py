@@ -215,7 +215,7 @@ def test_what_is_left_of_each_budget_is_what_the_attempts_leave() -> None:
     over = (session.attempts.groupby("request_id")["cost_usd"].sum() > 0.004).sum()
     assert f"{dollars(spent)} spent of $0.50, {dollars(0.5 - spent)} left" in made.text
     assert f"{dollars(spent)} spent of $2.00, {dollars(2 - spent)} left" in made.text
-    assert f"the dearest {dollars(dearest)} of $0.0040, {over} cost more (n = 40" in made.text
+    assert f"the dearest {dollars(dearest)} of $0.004, {over} cost more (n = 40" in made.text
     lines = [panel.lines[0].get_ydata() for panel in made.axes.child_axes]
     assert lines[0][-1] == pytest.approx(0.5 - spent)
     assert list(lines[0]) == sorted(lines[0], reverse=True)

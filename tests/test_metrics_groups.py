@@ -23,6 +23,7 @@ from multimodel_magic.ledger.frames import frame
 from multimodel_magic.ledger.outcomes import as_frame, outcome_row
 from multimodel_magic.ledger.recording import recorded
 from multimodel_magic.ledger.rows import AttemptRow, RequestRow
+from multimodel_magic.pricing import money
 from multimodel_magic.types import Attempt, Price, Request, Response, Route, Usage
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -269,7 +270,7 @@ def test_savings_compare_the_same_answers_at_the_price_of_the_same_tokens() -> N
     assert "estimate" in str(made)
     assert str(made).startswith("saved about $")
     dearer = metrics.savings(requests, "a:big", price=lambda *_: Price(Decimal(0), "override"))
-    assert str(dearer).startswith(f"spent about ${dearer.cost_usd:.6f} more than all on a:big")
+    assert str(dearer).startswith(f"spent about {money(dearer.cost_usd)} more than all on a:big")
 
 
 def test_nothing_to_compare_is_said() -> None:

@@ -11,6 +11,7 @@ from multimodel_magic.pricing import (
     Rates,
     estimate,
     listed_context_tokens,
+    money,
     price,
     table,
     warm,
@@ -205,3 +206,24 @@ def test_cost_agrees_with_genai_prices_itself(
     )
     ours = price(provider, name, Usage(spare + read + write, output, **counts), TODAY)
     assert ours.cost_usd == theirs.total_price
+
+
+@pytest.mark.parametrize(
+    ("cost", "written"),
+    [
+        ("0.0002", "$0.0002"),
+        ("0.00020", "$0.0002"),
+        ("1.23", "$1.23"),
+        ("0.5", "$0.50"),
+        ("0.0999", "$0.10"),
+        ("0.999", "$1.00"),
+        ("0.01234", "$0.012"),
+        ("0.000001", "$0.000001"),
+        ("0.00000099", "<$0.000001"),
+        ("12345.678", "$12,345.68"),
+        ("100", "$100.00"),
+        ("-0.00321", "-$0.0032"),
+    ],
+)
+def test_money_has_the_digits_that_say_something(cost: str, written: str) -> None:
+    assert money(Decimal(cost)) == written

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from multimodel_magic.errors import AllModelsFailed, AuthenticationFailed, Cancelled
-from multimodel_magic.notebook.receipt import money, notices, receipt, seconds
+from multimodel_magic.notebook.receipt import notices, receipt, seconds
 from multimodel_magic.types import Attempt, LeftOut, Reason, Request, Response, Route, Usage
 
 ANSWER = Attempt(
@@ -200,25 +200,6 @@ def test_odd_values_are_unreadable_and_the_rest_stays() -> None:
 def test_a_retired_models_replacement_is_a_notice() -> None:
     response = replace(PLAIN, route=replace(ROUTE, notices=("gpt-4 is retired",)))
     assert notices(response) == ("gpt-4 is retired",)
-
-
-@pytest.mark.parametrize(
-    ("cost", "written"),
-    [
-        ("0.0002", "$0.0002"),
-        ("0.00020", "$0.0002"),
-        ("1.23", "$1.23"),
-        ("0.5", "$0.50"),
-        ("0.0999", "$0.10"),
-        ("0.999", "$1.00"),
-        ("0.01234", "$0.012"),
-        ("0.000001", "$0.000001"),
-        ("0.00000099", "<$0.000001"),
-        ("12345.678", "$12,345.68"),
-    ],
-)
-def test_money_has_the_digits_that_say_something(cost: str, written: str) -> None:
-    assert money(Decimal(cost)) == written
 
 
 def test_durations_read_well() -> None:

@@ -93,7 +93,7 @@ def test_ceiling_that_nothing_meets_is_an_error_that_says_what_each_costs() -> N
     table = {("free", "low"): Terms("exam", Decimal(2))}
     strategy = ByCostTier(catalogue, table, cost_of=priced())
     with pytest.raises(
-        Misconfigured, match=r"openai:mid: about \$0.030, and the ceiling is \$0.001"
+        Misconfigured, match=r"openai:mid: about \$0.03, and the ceiling is \$0.001"
     ):
         strategy.route(Request("Hi"))
 

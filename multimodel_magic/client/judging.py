@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from multimodel_magic.client.run import Place, Run
 from multimodel_magic.errors import MultimodelError
+from multimodel_magic.pricing import money
 from multimodel_magic.types import (
     AnyJudge,
     AskingJudge,
@@ -97,7 +98,7 @@ def _tell(run: Run, answered: Place, verdict: Verdict, answers: list[Response]) 
     costs = [one.cost_usd for one in answers]
     unknown = any(cost_usd is None for cost_usd in costs)
     total = sum((cost_usd for cost_usd in costs if cost_usd is not None), start=Decimal(0))
-    price = "of unknown cost" if unknown else f"${total:.2g}" if total else "free of charge"
+    price = "of unknown cost" if unknown else money(total) if total else "free of charge"
     asked = ", ".join(dict.fromkeys(f"{one.provider}:{one.model}" for one in answers)) or "nobody"
     what = f"{answered.name}: {verdict.why or 'taken'} (asked {asked}, {price}, rows of their own)"
     before, last = route.reasons[:-1], route.reasons[-1:]

@@ -21,6 +21,7 @@ from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.errors import MalformedAnswer, UsageError
 from multimodel_magic.experiments.ratings import INCONSISTENT
 from multimodel_magic.experiments.votes import Compared, Vote
+from multimodel_magic.pricing import money
 from multimodel_magic.types import Request, Response, new_ulid
 
 __all__ = ["MAX_TOKENS", "RUBRIC", "Judgement", "judge", "question", "read_verdict"]
@@ -87,10 +88,8 @@ class Judgement:
             )
         else:
             verdict = f"prefers {said} in both orders"
-        known = f"${self.cost_usd:.4f}" if self.cost_usd else "$0"
-        cost = "unknown cost" if self.cost_usd is None else known
         own = " · it is one of the contestants, and models like their own answers"
-        return f"judge {self.judge}: {verdict} · {cost}{own * self.own}"
+        return f"judge {self.judge}: {verdict} · {money(self.cost_usd)}{own * self.own}"
 
 
 async def judge(

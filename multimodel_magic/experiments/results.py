@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from multimodel_magic.errors import UsageError, did_you_mean
@@ -18,6 +19,7 @@ from multimodel_magic.experiments.compare import (
     compare,
 )
 from multimodel_magic.experiments.store import Assigned
+from multimodel_magic.pricing import money
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +64,7 @@ class Results:
 
 def _arm_line(arm: ArmResult) -> str:
     known = [
-        _SHOWN[name].format(WORDS[name], getattr(arm, name))
+        f"{WORDS[name]} {_SHOWN[name](getattr(arm, name))}"
         for name in METRICS
         if getattr(arm, name) is not None
     ]
@@ -73,11 +75,11 @@ def _arm_line(arm: ArmResult) -> str:
     return "  " + " · ".join([f"{arm.arm} ({arm.model})", f"n {arm.n:,}", *known])
 
 
-_SHOWN: Mapping[str, str] = {
-    "success": "{} {:.1%}",
-    "score": "{} {:.4g}",
-    "cost_usd": "{} ${:.3g}",
-    "latency_s": "{} {:.3g} s",
+_SHOWN: Mapping[str, Callable[[float], str]] = {
+    "success": "{:.1%}".format,
+    "score": "{:.4g}".format,
+    "cost_usd": lambda usd: money(Decimal(usd), digits=3),
+    "latency_s": "{:.3g} s".format,
 }
 
 

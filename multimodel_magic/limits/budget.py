@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from multimodel_magic.pricing import money
+
 __all__ = ["Budget", "Purse"]
 
 NOTHING = Decimal(0)
@@ -140,25 +142,18 @@ class Purse:
         self, what: str, limit_usd: Decimal, spent_usd: Decimal, name: str, estimate_usd: Decimal
     ) -> str:
         payees = [] if what == CALL else self.by_provider.most_common()
-        where = ", ".join(f"{who} {_dollars(Decimal(usd))}" for who, usd in payees)
+        where = ", ".join(f"{who} {money(Decimal(usd))}" for who, usd in payees)
         if what == DAY and self._others_today_usd:
-            others = f"other sessions {_dollars(self._others_today_usd)}"
+            others = f"other sessions {money(self._others_today_usd)}"
             where = ", ".join(filter(None, [where, others]))
-        spent = f"{_dollars(spent_usd)} spent" + (f" ({where})" if where else "")
+        spent = f"{money(spent_usd)} spent" + (f" ({where})" if where else "")
         unknown = f" and {self.unknown} attempts of unknown cost" if self.unknown else ""
         return (
-            f"the {what} is {_dollars(limit_usd)}: {spent}{unknown}, "
-            f"{name} would cost about {_dollars(estimate_usd)} more"
+            f"the {what} is {money(limit_usd)}: {spent}{unknown}, "
+            f"{name} would cost about {money(estimate_usd)} more"
         )
 
     def _turn_page(self) -> None:
         if (today := self._today()) != self._day:
             self._day = today
             self._own_today_usd = self._others_today_usd = NOTHING
-
-
-def _dollars(usd: Decimal) -> str:
-    """Write an amount with two digits that say something, and cents at least."""
-    places = max(2, 1 - usd.adjusted()) if usd else 2
-    whole, _, part = f"{usd:.{places}f}".partition(".")
-    return f"${whole}.{part[:2]}{part[2:].rstrip('0')}"

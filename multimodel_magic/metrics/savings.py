@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from multimodel_magic import pricing
 from multimodel_magic.errors import UsageError
 from multimodel_magic.metrics.numbers import dollars, ratio
+from multimodel_magic.pricing import money
 from multimodel_magic.types import PriceOf, Usage
 
 if TYPE_CHECKING:
@@ -57,10 +58,10 @@ class Savings:
         share = "" if math.isnan(self.saved_share) else f" ({abs(self.saved_share):.0%})"
         left_out = f"; {self.left_out:,} answers left out" if self.left_out else ""
         more = self.saved_usd < 0
-        what = f"{'spent' if more else 'saved'} about ${abs(self.saved_usd):.6f}{share}"
+        what = f"{'spent' if more else 'saved'} {money(abs(self.saved_usd), about=True)}{share}"
         return (
             f"{what} {'more than' if more else 'against'} all on {self.baseline}: "
-            f"${self.cost_usd:.6f} instead of ${self.baseline_usd:.6f} (an estimate: the same "
+            f"{money(self.cost_usd)} instead of {money(self.baseline_usd)} (an estimate: the same "
             f"tokens at its price, n = {self.n:,}{left_out})"
         )
 

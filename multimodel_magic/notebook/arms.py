@@ -8,6 +8,7 @@ from multimodel_magic.errors import UsageError
 from multimodel_magic.experiments import Results
 from multimodel_magic.experiments.compare import ArmResult
 from multimodel_magic.notebook.table import Report, Table
+from multimodel_magic.pricing import money
 from multimodel_magic.session import Session
 
 __all__ = ["arms"]
@@ -72,8 +73,8 @@ def _row(arm: ArmResult) -> tuple[str, ...]:
 
 
 def _cost(arm: ArmResult) -> str:
-    # Three digits, and never as $3.2e-05: arms are compared by what they cost.
-    known = "unknown" if arm.cost_usd is None else f"${Decimal(f'{arm.cost_usd:.3g}'):,f}"
+    # Three digits: arms are compared by what they cost.
+    known = "unknown" if arm.cost_usd is None else money(Decimal(arm.cost_usd), digits=3)
     return f"{known} + {arm.unknown_cost} unknown" if arm.unknown_cost else known
 
 

@@ -6,8 +6,8 @@ from multimodel_magic.client.cache import MODES, Mode
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.ledger.answers import Stock
 from multimodel_magic.notebook.extension import LLMMagics
-from multimodel_magic.notebook.receipt import money
 from multimodel_magic.notebook.table import Report, Table
+from multimodel_magic.pricing import money
 from multimodel_magic.session import Session
 
 __all__ = ["cache"]

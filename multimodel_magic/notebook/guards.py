@@ -10,8 +10,8 @@ from multimodel_magic import bridge
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.limits import Budget
 from multimodel_magic.notebook.declaration import dollars
-from multimodel_magic.notebook.receipt import money
 from multimodel_magic.notebook.table import Report, Table
+from multimodel_magic.pricing import money
 from multimodel_magic.session import Session
 
 __all__ = ["budget", "chaos", "guards"]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from multimodel_magic.client import UnifiedLLMClient
-from multimodel_magic.notebook.receipt import money
 from multimodel_magic.notebook.reports import cost_of, reasons
 from multimodel_magic.notebook.table import Report, Table
+from multimodel_magic.pricing import money
 from multimodel_magic.strategies.cost import OUTPUT_TOKENS
 from multimodel_magic.types import Attachment, LeftOut, Request, Route, Usage
 

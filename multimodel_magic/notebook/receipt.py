@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from decimal import Decimal
 from itertools import groupby
 
+from multimodel_magic.pricing import money
 from multimodel_magic.types import Attempt, Response, Usage
 
-__all__ = ["count", "failure", "model_name", "money", "notices", "receipt", "seconds"]
+__all__ = ["count", "failure", "model_name", "notices", "receipt", "seconds"]
 
 SEPARATOR = " · "
 
@@ -44,6 +44,7 @@ def receipt(response: Response) -> str:
 
     Examples
     --------
+    >>> from decimal import Decimal
     >>> from multimodel_magic.types import Request
     >>> attempt = Attempt("local", "smollm2", 1, usage=Usage(12, 5), cost_usd=Decimal(0))
     >>> receipt(Response(Request("Hi"), "Hello", (attempt,), latency_s=1.2))
@@ -84,33 +85,6 @@ def _refused_keys(response: Response) -> Iterator[str]:
             said = " ".join(str(attempt.error).split())
             # Our providers' errors say whose key it is, and whether there was one at all.
             yield said if str(attempt.provider) in said else f"{attempt.provider}: {said}"
-
-
-def money(cost_usd: Decimal | None, *, about: bool = False) -> str:
-    """Write a cost in US dollars with at least two digits that say something.
-
-    Examples
-    --------
-    >>> [money(Decimal(c)) for c in ("1234.5", "0.126", "0.00023", "0.0000001", "0")]
-    ['$1,234.50', '$0.13', '$0.00023', '<$0.000001', '$0']
-    >>> money(None)
-    'cost unknown'
-    """
-    if cost_usd is None:
-        return "cost unknown"
-    if cost_usd == 0:
-        return "$0"
-    if cost_usd < Decimal("0.000001"):
-        return "<$0.000001"
-    return f"{'about ' if about else ''}${_two_digits(cost_usd)}"
-
-
-def _two_digits(cost_usd: Decimal) -> str:
-    places = max(2, 1 - cost_usd.adjusted())
-    text = f"{cost_usd:,.{places}f}"
-    while text.endswith("0") and len(text.partition(".")[2]) > 2:  # noqa: PLR2004  # cents
-        text = text[:-1]
-    return text
 
 
 def seconds(duration_s: float) -> str:

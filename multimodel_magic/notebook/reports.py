@@ -11,8 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 from multimodel_magic.errors import MultimodelError, UsageError
 from multimodel_magic.notebook.guards import guards
-from multimodel_magic.notebook.receipt import count, money, receipt, seconds
+from multimodel_magic.notebook.receipt import count, receipt, seconds
 from multimodel_magic.notebook.table import Report, Table
+from multimodel_magic.pricing import money
 from multimodel_magic.session import Session
 from multimodel_magic.types import Attempt, PriceOf, Reason, Response, Route, Usage
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from multimodel_magic import metrics
 from multimodel_magic.ledger.judged import judged
 from multimodel_magic.notebook.files import Scope
-from multimodel_magic.notebook.receipt import money, seconds
+from multimodel_magic.notebook.receipt import seconds
 from multimodel_magic.notebook.table import Report, Table
+from multimodel_magic.pricing import money
 from multimodel_magic.session import Session
 
 if TYPE_CHECKING:

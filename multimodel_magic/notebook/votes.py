@@ -9,8 +9,8 @@ from multimodel_magic.errors import UsageError
 from multimodel_magic.experiments.ratings import FEW, Rated, Ratings
 from multimodel_magic.experiments.votes import votes_in
 from multimodel_magic.notebook.compare.voting import verdicts
-from multimodel_magic.notebook.receipt import money
 from multimodel_magic.notebook.table import Report, Table
+from multimodel_magic.pricing import money
 from multimodel_magic.session import Session
 
 __all__ = ["judge", "ratings", "vote"]

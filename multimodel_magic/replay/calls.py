@@ -14,6 +14,7 @@ from multimodel_magic import bridge
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.errors import BudgetExceeded, MultimodelError
 from multimodel_magic.ledger.recording import HIDDEN
+from multimodel_magic.pricing import money
 from multimodel_magic.replay.estimate import Records
 from multimodel_magic.types import PriceOf, Request, Response, new_ulid
 
@@ -89,7 +90,8 @@ def _plan(jobs: Sequence[Routed], records: Records, price: PriceOf) -> str:
     known = sum((Decimal(repr(cost)) for cost in costs if cost is not None), start=Decimal(0))
     unknown = sum(cost is None for cost in costs)
     more = f", and {unknown:,} of unknown cost" if unknown else ""
-    return f"asking {len(jobs):,} requests, about ${known:.6f} (an estimate{more}); Stop stops it"
+    cost = f"{money(known, about=True)} (an estimate{more})"
+    return f"asking {len(jobs):,} requests, {cost}; Stop stops it"
 
 
 async def _answers(

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from multimodel_magic.config.conditions import Condition
 from multimodel_magic.errors import Misconfigured, UsageError, did_you_mean
+from multimodel_magic.pricing import money
 from multimodel_magic.routing.matching import Look, Verdict, judge
 from multimodel_magic.types import LeftOut, Reason, Request, Route, Strategy
 
@@ -185,7 +186,7 @@ class Guarded:
             if cost_usd is None:
                 out[name] = f"its price is unknown, so it may cost more than {self._ceiling}"
             elif cost_usd > self.max_cost_usd:
-                out[name] = f"about ${cost_usd:.4g}, above {self._ceiling}"
+                out[name] = f"{money(cost_usd, about=True, digits=4)}, above {self._ceiling}"
         kept = tuple(name for name in names if name not in out)
         return kept, [LeftOut(name, why) for name, why in out.items()]
 
@@ -220,7 +221,11 @@ class Guarded:
         for name in names:
             cost_usd = self.estimate(name, request)
             if name not in chosen and (cost_usd is None or cost_usd > most):
-                shown = "of unknown price" if cost_usd is None else f"${cost_usd:.2g} > ${most:.2g}"
+                shown = (
+                    "of unknown price"
+                    if cost_usd is None
+                    else f"{money(cost_usd, digits=3)} > {money(most, digits=3)}"
+                )
                 out[name] = f"dearer ({shown}) for a free user; see allow_dearer_fallbacks"
         return out
 

@@ -11,6 +11,7 @@ from typing import ClassVar, overload
 from multimodel_magic import pricing
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.errors import SLIP, Misconfigured, UsageError, did_you_mean
+from multimodel_magic.pricing import money
 from multimodel_magic.types import LeftOut, Reason, Request, Route
 
 __all__ = [
@@ -182,7 +183,7 @@ class _Offer:
     def words(self) -> str:
         if self.cost_usd is None:
             return "price unknown"
-        return f"about ${self.cost_usd:.2g}" if self.cost_usd else "free of charge"
+        return money(self.cost_usd, about=True) if self.cost_usd else "free of charge"
 
 
 def _within(
@@ -201,7 +202,7 @@ def _within(
         if fits:
             kept.append(offer)
         else:
-            why = f"{offer.words}, and the ceiling is ${ceiling_usd:.2g}"
+            why = f"{offer.words}, and the ceiling is {money(ceiling_usd)}"
             left_out.append(LeftOut(offer.model, why))
     return kept, tuple(left_out)
 

@@ -50,7 +50,7 @@ def test_when_the_budget_is_spent_a_free_model_answers_and_else_it_is_one_line(k
 def test_the_budget_of_one_line_is_one_line(kernel):
     ran = kernel.run("%%llm scripted:answers --budget $0.10\nHi")
     assert len(ran.traceback) == 1
-    assert "BudgetExceeded: the budget per call is $0.10: $0.00 spent, scripted" in ran.traceback[0]
+    assert "BudgetExceeded: the budget per call is $0.10: $0 spent, scripted" in ran.traceback[0]
     planned = kernel.run("%%llm scripted:answers,scripted:echo --budget 0.10 -n\nHi").text
     assert "the budget per call is $0.10" in planned
     assert "within $0.10" in planned

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
+from decimal import Decimal
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
-from multimodel_magic import metrics
+from multimodel_magic import metrics, pricing
 from multimodel_magic.exchange import Books
 from multimodel_magic.notebook.charts.paint import (
     INK,
@@ -54,10 +55,7 @@ def dollars(amount: float) -> str:
     >>> [dollars(a) for a in (0.0, 0.000123, 0.25, 12.3456)]
     ['$0', '$0.00012', '$0.25', '$12.35']
     """
-    if amount == 0:
-        return "$0"
-    digits = max(2, 1 - math.floor(math.log10(abs(amount))))
-    return f"${amount:,.{min(digits, 8)}f}"
+    return pricing.money(Decimal(float(amount)))
 
 
 def cost(books: Books, ax: Axes) -> str:
@@ -294,4 +292,4 @@ def _scales(ax: Axes, found: pd.DataFrame) -> None:
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_major_formatter(lambda value, _: f"${value:.8f}".rstrip("0").rstrip("."))
+    ax.yaxis.set_major_formatter(lambda value, _: dollars(value))

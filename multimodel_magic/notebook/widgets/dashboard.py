@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from multimodel_magic.notebook.receipt import money, seconds
+from multimodel_magic.notebook.receipt import seconds
 from multimodel_magic.notebook.safe_markdown import plain
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.notebook.widgets import look
@@ -28,6 +28,7 @@ from multimodel_magic.notebook.widgets.stage import (
     show_controls,
 )
 from multimodel_magic.notebook.widgets.tally import ModelTally, Tally
+from multimodel_magic.pricing import money
 
 if TYPE_CHECKING:
     from multimodel_magic.limits import Breaker

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from multimodel_magic.notebook.plan import Plan
-from multimodel_magic.notebook.receipt import money
 from multimodel_magic.notebook.reports import reasons
 from multimodel_magic.notebook.safe_markdown import plain
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.notebook.widgets import look
 from multimodel_magic.notebook.widgets.stage import Bundle
+from multimodel_magic.pricing import money
 from multimodel_magic.types import Reason, Route
 
 __all__ = ["Explanation", "bundle"]
