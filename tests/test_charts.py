@@ -37,16 +37,9 @@ from multimodel_magic.notebook.charts import (
     spending,
 )
 from multimodel_magic.notebook.charts.figure import HouseFigure
+from multimodel_magic.notebook.charts.lettering import drawable, fitted, short
 from multimodel_magic.notebook.charts.money import _front, dollars
-from multimodel_magic.notebook.charts.paint import (
-    COLOURS,
-    INK,
-    apart,
-    fitted,
-    looks,
-    short,
-    time_axis,
-)
+from multimodel_magic.notebook.charts.paint import COLOURS, INK, apart, looks, time_axis
 from multimodel_magic.notebook.options import parse_line
 from multimodel_magic.session import Session
 from multimodel_magic.strategies import ByComplexity
@@ -58,6 +51,9 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 LONG = "deepseek/deepseek-r2-distill-llama-90b-instruct-2026-10-{}"
 """Such names there are."""
+
+WIDE = "模型-通义千问-{}-大语言模型-指令微调版-🚀"
+"""And such."""
 
 
 def session_of(
@@ -329,13 +325,15 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ALL_KINDS)
 @pytest.mark.parametrize(
-    ("models", "name"), [(1, "m"), (3, "gpt-6-{}"), (4, LONG), (12, LONG), (14, LONG)]
+    ("models", "name"),
+    [(1, "m"), (3, "gpt-6-{}"), (4, LONG), (12, LONG), (14, LONG), (4, WIDE), (12, WIDE)],
 )
 def test_no_text_is_cut_off_or_lies_on_another(kind: str, models: int, name: str) -> None:
     session = session_of(models, 60, judged=models != 3, name=name)
     session.client.budget = Budget(Decimal("0.02"), Decimal(1), Decimal(5))
     source = books_of(session)
     made = budget_chart(spending(session)) if kind == "budget" else chart(kind, source)
+    made.figure.set_dpi(144)  # as in a notebook: letters are not as wide at every resolution
     made.figure.draw_without_rendering()
     frame, texts = made.figure.bbox, texts_of(made.figure)
     for text, box in texts:
@@ -393,6 +391,25 @@ def test_charts_of_a_hostile_model_name_hold_no_markup() -> None:
     session.ledger.record(Response(Request("x"), "y", (attempt,), None, None, 1.0, NOON))
     for kind in KINDS:
         assert "<script" not in chart(kind, books_of(session))._repr_mimebundle_()["text/html"]
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_names_in_any_script_are_drawn_without_a_warning(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = session_of(3, 12, judged=True, name=WIDE + "-नमस्ते-\U0001fae8\u200d\ufe0f\x07")
+    session.client.budget = Budget(session_usd=Decimal(1))
+    getattr(session.plot, kind)().figure.canvas.draw()  # pytest makes a warning an error
+    assert caplog.text == ""
+    plt.close("all")
+
+
+def test_a_sign_without_a_font_here_is_told_and_two_names_of_such_stay_apart() -> None:
+    with mpl.rc_context({"font.family": ["DejaVu Sans"]}):
+        assert drawable("gpt-6 µ …") == "gpt-6 µ …"
+        assert drawable("go\U000e0041 \U0001f680\ufe0f") == "go :rocket:\ufe0f"
+        assert drawable("\U00030000") == "□"  # an ideograph that few fonts have
+        assert [*fitted(["\U00030000", "\U00030001"]).values()] == ["□ (1)", "□ (2)"]
 
 
 # --- what the charts are made of

@@ -11,11 +11,11 @@ import os
 import shutil
 import sys
 import time
-import unicodedata
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
 from multimodel_magic.notebook import hosting
+from multimodel_magic.notebook.columns import head, width
 from multimodel_magic.notebook.safe_markdown import plain
 
 __all__ = ["StatusLine", "fitted", "status_line"]
@@ -110,18 +110,4 @@ def fitted(text: str, columns: int) -> str:
     ('asking 模型', 'asking 模\u2026')
     """
     line = " ".join(plain(text).split())
-    if sum(map(_width, line)) <= columns:
-        return line
-    kept, left = "", columns - 1
-    for sign in line:
-        left -= _width(sign)
-        if left < 0:
-            break
-        kept += sign
-    return kept + "…"
-
-
-def _width(sign: str) -> int:
-    if unicodedata.combining(sign):
-        return 0
-    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+    return line if width(line) <= columns else head(line, columns - 1) + "…"

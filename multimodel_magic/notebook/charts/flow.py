@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from multimodel_magic import metrics
 from multimodel_magic.exchange import Books
+from multimodel_magic.notebook.charts.lettering import fitted, short
 from multimodel_magic.notebook.charts.paint import (
     INK,
     beside,
-    fitted,
     heading,
     looks,
     nothing,
-    short,
 )
 
 if TYPE_CHECKING:

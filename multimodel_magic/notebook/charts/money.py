@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from multimodel_magic import metrics, pricing
 from multimodel_magic.exchange import Books
+from multimodel_magic.notebook.charts.lettering import bold, fitted, short
 from multimodel_magic.notebook.charts.paint import (
     INK,
     REST,
@@ -17,14 +18,12 @@ from multimodel_magic.notebook.charts.paint import (
     Look,
     apart,
     dress,
-    fitted,
     heading,
     log_ticks,
     looks,
     names,
     no_answers,
     nothing,
-    short,
     text,
     time_axis,
     whole,
@@ -221,7 +220,7 @@ def _number(ax: Axes, points: NDArray[np.float64]) -> None:
         taken.append((x + side[0], y + side[1]))
         ax.annotate(
             str(number), tuple(point), side, textcoords="offset points", color=INK, fontsize=9.5,
-            fontweight="bold", ha="center", va="center",
+            ha="center", va="center", **bold(),
         )  # fmt: skip
 
 
@@ -235,7 +234,7 @@ def _list(ax: Axes, found: pd.DataFrame, labels: list[str], label: str) -> None:
         told = f"n = {row['answered']:,.0f}{_judged(row, label)}"
         y = 0.94 - step * place
         at = {"fontsize": 9.5 if roomy else 9, "transform": ax.transAxes}
-        text(ax, 1.08, y, str(place + 1), fontweight="bold", ha="right", **at)
+        text(ax, 1.08, y, str(place + 1), ha="right", **bold(), **at)
         said = (
             f"{name}\n{row['latency']:.2g} s, {dollars(row['cost'])}, {told}"
             if roomy

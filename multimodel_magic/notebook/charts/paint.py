@@ -18,6 +18,9 @@ from datetime import UTC, datetime, timedelta
 from textwrap import fill
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from multimodel_magic.notebook.charts.lettering import bold, drawable, families
+from multimodel_magic.notebook.columns import width
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -33,7 +36,6 @@ __all__ = [
     "asked",
     "beside",
     "dress",
-    "fitted",
     "heading",
     "in_house_style",
     "log_ticks",
@@ -42,7 +44,6 @@ __all__ = [
     "no_answers",
     "nothing",
     "panels",
-    "short",
     "text",
     "time_axis",
     "whole",
@@ -53,10 +54,7 @@ COLOURS = ("#0072B2", "#D55E00", "#17745D", "#742EFF", "#D174A2", "#A28B5D")
 Dash: TypeAlias = str | tuple[int, tuple[float, ...]]
 _DASHES: tuple[Dash, ...] = ("-", (0, (5, 2)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 
-MOST_CHARACTERS = 30
-"""Of a model's name in a picture; the words have all of it."""
-_HEAD = 17
-_NOTE_CHARACTERS = 108
+_NOTE_CHARACTERS = 96
 _LOW_IN = 1.1
 
 SHORTEST = timedelta(seconds=30)
@@ -96,7 +94,7 @@ def in_house_style() -> Iterator[None]:
     """Draw in this style, whatever the user's own is."""
     import matplotlib as mpl
 
-    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]  # a plain dict is what it takes
+    with mpl.rc_context({**_STYLE, "font.family": families()}):  # type: ignore[dict-item]
         yield
 
 
@@ -122,35 +120,6 @@ def looks(attempts: pd.DataFrame) -> Mapping[str, Look]:
     }
 
 
-def short(every: Iterable[str]) -> Mapping[str, str]:
-    """Return a name for each model: without its provider, where that is enough."""
-    every = list(dict.fromkeys(every))
-    bare = [name.partition(":")[2] or name for name in every]
-    return {
-        name: one if bare.count(one) == 1 else name for name, one in zip(every, bare, strict=True)
-    }
-
-
-def fitted(every: Iterable[str]) -> Mapping[str, str]:
-    """Return names that fit into a picture: what is in the middle of a long one is left out.
-
-    Examples
-    --------
-    >>> list(fitted(["gpt-6", "deepseek/deepseek-r2-distill-llama-90b-instruct"]).values())
-    ['gpt-6', 'deepseek/deepseek…90b-instruct']
-    """
-    every = list(every)
-    cut = [
-        name
-        if len(name) <= MOST_CHARACTERS
-        else f"{name[:_HEAD]}…{name[_HEAD - MOST_CHARACTERS + 1 :]}"
-        for name in every
-    ]
-    return {
-        name: one if cut.count(one) == 1 else name for name, one in zip(every, cut, strict=True)
-    }
-
-
 def whole(ax: Axes) -> Figure:
     """Return the figure that the axes are in at last."""
     figure = ax.get_figure(root=True)
@@ -161,7 +130,7 @@ def whole(ax: Axes) -> Figure:
 def beside(ax: Axes, said: Iterable[str], fontsize: float) -> float:
     """Return what share of the axes' width the longest of these texts takes, about."""
     wide_pt = ax.get_window_extent().width / whole(ax).dpi * 72
-    return max(map(len, said), default=0) * 0.57 * fontsize / wide_pt
+    return max(map(width, said), default=0) * 0.57 * fontsize / wide_pt
 
 
 def heading(ax: Axes, title: str, note: str = "", *, lift: float = 0.0) -> None:
@@ -169,10 +138,10 @@ def heading(ax: Axes, title: str, note: str = "", *, lift: float = 0.0) -> None:
 
     `lift` is how many points higher: over panels that have titles of their own.
     """
-    note = fill(note, _NOTE_CHARACTERS)
+    title, note = drawable(title, is_bold=True), fill(drawable(note), _NOTE_CHARACTERS)
     lines = note.count("\n") + 1 if note else 0
     pad = 9 + lift + 3 * bool(note) + 12 * lines
-    ax.set_title(title, loc="left", color=INK, fontsize=12.5, fontweight="bold", pad=pad)
+    ax.set_title(title, loc="left", color=INK, fontsize=12.5, pad=pad, **bold())
     if note:
         at = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
         ax.annotate(note, (0, 1), (0, 7 + lift), color=INK, fontsize=9.5, **at)  # type: ignore[arg-type]

@@ -6,16 +6,15 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from multimodel_magic.notebook.charts.lettering import fitted, short
 from multimodel_magic.notebook.charts.money import dollars
 from multimodel_magic.notebook.charts.paint import (
     COLOURS,
     INK,
     beside,
     dress,
-    fitted,
     heading,
     nothing,
-    short,
     text,
 )
 from multimodel_magic.notebook.receipt import seconds

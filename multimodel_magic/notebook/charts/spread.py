@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from multimodel_magic import metrics
 from multimodel_magic.exchange import Books
+from multimodel_magic.notebook.charts.lettering import bold, fitted, short
 from multimodel_magic.notebook.charts.paint import (
     COLOURS,
     INK,
@@ -18,7 +19,6 @@ from multimodel_magic.notebook.charts.paint import (
     asked,
     beside,
     dress,
-    fitted,
     heading,
     log_ticks,
     looks,
@@ -26,7 +26,6 @@ from multimodel_magic.notebook.charts.paint import (
     no_answers,
     nothing,
     panels,
-    short,
     text,
 )
 
@@ -256,7 +255,7 @@ def complexity(books: Books, ax: Axes) -> str:
     ax.set_ylim(0, top)
     for low, high, count in zip(edges, edges[1:], shares, strict=False):
         middle = (low + high) / 2
-        text(ax, middle, top * 0.97, f"{count:,}", ha="center", fontweight="bold")
+        text(ax, middle, top * 0.97, f"{count:,}", ha="center", **bold())
         text(ax, middle, top * 0.91, _region(low, high), ha="center", fontsize=9)
     said = ", ".join(f"{cut:g}" for cut in cuts)
     counts = " / ".join(f"{count:,}" for count in shares)
