@@ -100,7 +100,8 @@ _TEXT: dict[str, str] = {
         valueerror keyerror attributeerror importerror программа код
     """,
     "data": """
-        dataframe dataframes pandas numpy sklearn pytorch tensorflow keras dask regression logistic
+        dataframe dataframes pandas polars numpy scipy sklearn pytorch tensorflow keras dask pyspark
+        xgboost lightgbm matplotlib seaborn plotly regression logistic
         classifier classification clustering cluster pca dataset datasets overfitting underfitting
         regularization regularisation hyperparameter hyperparameters validation variance bias
         covariance correlation correlated confidence interval bayesian posterior likelihood gradient

@@ -58,8 +58,8 @@ TARGET = HERE.parent / "multimodel_magic" / "scoring_weights.py"
 ASKED = {
     # What the text asks for varies between sources far more than within one, so a fit within
     # sources cannot see it: these weights are ours, and stay.
-    "proof": 1.8,
-    "reasoning": 1.0,
+    "proof": 3.0,
+    "reasoning": 1.3,
     "data": 0.9,
     "code": 2.0,
     "pasted_code": 0.5,
