@@ -9,6 +9,7 @@ from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.notebook.plan import plan
 from multimodel_magic.notebook.reports import why
 from multimodel_magic.providers.scripted import ScriptedProvider
+from multimodel_magic.strategies import ByComplexity
 from multimodel_magic.types import Price, Request
 
 
@@ -47,6 +48,14 @@ async def test_why_names_them_too(client):
     response = await client.generate("Hi", "fast")
     said = str(why(response, price))
     assert "far:big        left out: FAR_KEY is not set  about $0.50" in said
+
+
+async def test_why_has_a_column_of_scores_only_where_something_scored(client):
+    named = why(await client.generate("Hi", "scripted:echo"), price)
+    assert named.tables[1].columns == ("rule or signal", "saw")
+    client.strategy = ByComplexity()
+    scored = why(await client.generate("Prove it"), price)
+    assert scored.tables[1].columns == ("rule or signal", "saw", "score")
 
 
 async def test_who_is_left_out_or_asked_is_not_passed_over_besides(client):

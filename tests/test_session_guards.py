@@ -172,7 +172,7 @@ def test_status_shows_breakers_rates_budgets_and_refused_keys():
         llm.client.breakers.leave("a:n", "free", failed=True, error="Overloaded")
     shown = "\n".join(map(str, guards(llm)))
     assert "open for 5 s more (5 of the last 5 failed, last: Overloaded)" in shown
-    assert "a    requests  9 of 10       60" in shown
+    assert "a    requests       9 of 10          60" in shown
     assert "$1.00" in shown
     llm.client.providers["a"] = provider
     with pytest.raises(AuthenticationFailed):

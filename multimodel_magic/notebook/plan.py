@@ -74,7 +74,7 @@ class Plan:
     @property
     def report(self) -> Report:
         """Everything as tables."""
-        head = (self.candidates, *self.notices, reasons(self.route))
+        head = (self.candidates, *self.notices, reasons(self.route).without_empty())
         return Report((*head, *self.attached, *self.left_out))
 
 

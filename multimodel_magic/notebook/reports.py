@@ -125,7 +125,7 @@ def why(response: Response, price: PriceOf) -> Report:
     route = response.route
     tables = [Table(f"Request {response.request_id}", (), (("receipt", receipt(response)),))]
     if route is not None:
-        tables += [reasons(route), _candidates(response, route, price)]
+        tables += [reasons(route).without_empty(), _candidates(response, route, price)]
     if response.attempts:
         tables.append(_attempts(response.attempts))
     if response.error is not None:
@@ -190,13 +190,14 @@ def _attempts(attempts: Iterable[Attempt]) -> Table:
             seconds(a.latency_s),
             "" if a.ttft_s is None else seconds(a.ttft_s),
             f"{count(a.usage.input_tokens)} → {count(a.usage.output_tokens)}",
-            f"{money(a.cost_usd)} ({a.price_source})",
+            money(a.cost_usd),
+            a.price_source,
             _end(a),
         )
         for a in attempts
     )
-    columns = ("#", "model", "latency", "first token", "tokens", "cost (price from)", "ended")
-    return Table("Attempts", columns, rows)
+    columns = ("#", "model", "latency", "first token", "tokens", "cost", "price from", "ended")
+    return Table("Attempts", columns, rows).without_empty()
 
 
 def _end(attempt: Attempt) -> str:
