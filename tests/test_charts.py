@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,7 @@ from multimodel_magic.notebook.options import parse_line
 from multimodel_magic.session import Session
 from multimodel_magic.strategies import ByComplexity
 from multimodel_magic.types import Attempt, Request, Response, Route, Usage
+from tests.colours import cielab, contrast, in_dark_lab
 
 mpl.use("agg")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -258,19 +260,19 @@ def test_a_budget_takes_no_other_span() -> None:
 WHITE, LAB_DARK, BLACK = "#ffffff", "#111111", "#000000"
 
 
-def in_dark_lab(colour: str) -> str:
-    """What Lab's dark theme makes of a colour: `figure.bundle` has it a third brighter."""
-    parts = np.array(mpl.colors.to_rgb(colour)) * (1 + 32 / 100)
-    return mpl.colors.to_hex(parts.clip(0, 1))
-
-
 def test_nothing_lies_behind_a_chart_and_its_ink_shows_on_the_grounds_of_both_themes() -> None:
     made = chart("cost", books_of(session_of(2)))
     picture = mpl.image.imread(io.BytesIO(made.png))
     assert picture[0, -1, 3] == 0
     assert contrast(INK, WHITE) >= 4.5
     assert min(contrast(INK, BLACK), contrast(in_dark_lab(INK), BLACK)) >= 4.5
-    assert contrast(INK, LAB_DARK) >= 4.1  # another front end, which says nothing of its theme
+
+
+def test_where_no_theme_is_told_a_chart_stands_on_a_ground_that_its_ink_shows_on() -> None:
+    html = chart("cost", books_of(session_of(2)))._repr_mimebundle_()["text/html"]
+    told = re.findall(r"background(-color)?:(?:var\([\w-]+,)?(#\w+)", html)
+    assert [is_plain for is_plain, _ in told] == ["-color", ""]  # without trust; another front end
+    assert all(contrast(INK, ground) >= 4.5 for _, ground in told)
 
 
 def test_every_colour_shows_on_white_and_on_dark() -> None:
@@ -300,26 +302,6 @@ def test_every_two_colours_differ_to_the_colour_blind_too(sees: str, shown) -> N
 def test_no_two_of_many_models_look_the_same() -> None:
     every = looks(books_of(session_of(24, 60)).attempts)
     assert len(set(every.values())) == len(every) == 24
-
-
-def linear(colour: str) -> np.ndarray:
-    parts = np.array(mpl.colors.to_rgb(colour))
-    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-
-
-def cielab(colour: str, sees: np.ndarray) -> np.ndarray:
-    """CIE 1976 L*a*b* under D65."""
-    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
-              [0.0193339, 0.1191920, 0.9503041]]  # fmt: skip
-    xyz = np.array(to_xyz) @ (sees @ linear(colour)).clip(0, 1) / [0.95047, 1, 1.08883]
-    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
-    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
-
-
-def contrast(one: str, other: str) -> float:
-    """WCAG 2's contrast ratio."""
-    luminances = [float(linear(colour) @ [0.2126, 0.7152, 0.0722]) for colour in (one, other)]
-    return (max(luminances) + 0.05) / (min(luminances) + 0.05)
 
 
 @pytest.mark.slow

@@ -13,8 +13,10 @@ __all__ = ["SIZE_IN", "HouseFigure", "arrange", "bundle", "png"]
 
 SIZE_IN = (8.0, 4.2)
 _DPI = 144
-_GROUND = "background:var(--jp-ui-inverse-font-color0,transparent);border-radius:4px"
-"""White in light Lab, black in dark; elsewhere nothing. What `paint.INK` is readable on."""
+_GROUND = "background-color:#fff;background:var(--jp-ui-inverse-font-color0,#fff);border-radius:4px"
+"""White in light Lab, black in dark, white elsewhere: what `paint.INK` is readable on.
+
+A notebook that is not trusted keeps the first alone: Lab then drops what names a variable."""
 _GLOW = "filter:brightness(calc(1 + var(--jp-shadow-base-lightness,0) / 100))"
 """That variable is 0 in light Lab and 32 in dark, where colours and ink become a third brighter."""
 

@@ -1,11 +1,12 @@
 """What all charts share: looks, ink, names, panels, axes of time.
 
 One picture must do in light and in dark Lab. Nothing lies behind it, and its ink has a contrast of
-4.5 : 1 to white and to black, which `figure.bundle` puts behind it where Lab says which of the two
-is its own (no ink has that to white and to Lab's dark #111). Every colour has 3 : 1 to all three
-(WCAG 2, 1.4.3 and 1.4.11), and differs from every other by 20 or more in CIELAB, to those who see
-no red or no green too (Machado, Oliveira, Fernandes, 2009), and in dark Lab, where all is brighter.
-None of them says anything alone: lines differ in their dashes, points have numbers.
+4.5 : 1 to white and to black, one of which `figure.bundle` puts behind it: that of Lab's theme, and
+white where no theme is told (no ink has that to white and to Lab's dark #111). Every colour has
+3 : 1 to all three (WCAG 2, 1.4.3 and 1.4.11), and differs from every other by 20 or more in CIELAB,
+to those who see no red or no green too (Machado, Oliveira, Fernandes, 2009), and in dark Lab, where
+all is brighter. None of them says anything alone: lines differ in their dashes, points have
+numbers.
 """
 
 from __future__ import annotations
