@@ -325,11 +325,15 @@ def test_no_text_is_cut_off_or_lies_on_another(kind: str, models: int, name: str
         assert not box.overlaps(its_box), f"{one!r} lies on {other!r}"
 
 
+@pytest.mark.parametrize("kind", ["latency", "tradeoff"])
 @pytest.mark.parametrize("models", [1, 2, 3, 4, 5])
-def test_quick_answers_have_axes_that_can_be_read(models: int) -> None:
-    source = books_of(session_of(models, 60))
-    attempts = source.attempts.assign(latency_s=source.attempts["latency_s"] / 100)
-    made = chart("latency", dataclasses.replace(source, attempts=attempts))
+@pytest.mark.parametrize("most_s", [0.1, 0.00036])
+def test_quick_answers_have_axes_that_can_be_read(kind: str, models: int, most_s: float) -> None:
+    source = books_of(session_of(models, 60, judged=True))
+    quick = (source.attempts["latency_s"] / 100).clip(upper=most_s)
+    attempts = source.attempts.assign(latency_s=quick)
+    made = chart(kind, dataclasses.replace(source, attempts=attempts))
+    made.figure.set_dpi(144)
     made.figure.draw_without_rendering()
     for (one, box), (other, its_box) in combinations(texts_of(made.figure), 2):
         assert not box.overlaps(its_box), f"{one!r} lies on {other!r}"

@@ -274,6 +274,7 @@ def _scales(ax: Axes, found: pd.DataFrame) -> None:
         ax.set_xlim(latency.min() / 1.6, latency.max() * 1.6)
     else:
         ax.set_xlim(0, latency.max() * 1.15 or 1.0)
+        ax.locator_params(axis="x", nbins=5)
     paid = cost[cost > 0]
     if cost.min() > 0 and cost.max() > _LOG_FROM * cost.min():
         ax.set_yscale("log")
