@@ -26,6 +26,7 @@ test: $(VENV)/.test ## Run every test: units, wires, kernels, browser, notebooks
 
 notebooks: $(VENV)/.lab ## Run the tutorials and keep what they show in them, for readers without a kernel
 	$(BIN)/python tools/run_notebooks.py
+	$(BIN)/python tools/charts_picture.py
 
 unit: $(VENV)/.test ## Run the tests that need no server, kernel, browser or model: under a minute
 	MULTIMODEL_EXAMPLES=25 $(BIN)/python -m pytest -n logical --dist worksteal -m "not wire and not kernel and not browser and not local and not slow"

@@ -140,7 +140,8 @@ def _quality(figures: _Figures) -> Table:
         return Table(title, (), (), note)
     made = metrics.quality(*figures.judged)
     rows = tuple(_judged(str(n), r) for n, r in made.to_dict("index").items())
-    return Table(title, _QUALITY, rows, _kept(figures, [str(name) for name in made.index]))
+    names = [str(name) for name in made.index]
+    return Table(title, _QUALITY, rows, _kept(figures, names)).without_empty()
 
 
 def _judged(name: str, row: Row) -> tuple[str, ...]:
