@@ -237,7 +237,7 @@ def import_file(ledger: Ledger, file: str | Path) -> Imported:
 
 def _later(outcomes: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     before = held[["request_id", "recorded_at"]].rename(columns={"recorded_at": "before"})
-    both = outcomes.merge(before, how="left", on="request_id")
+    both = outcomes[list(OutcomeRow._fields)].merge(before, how="left", on="request_id")
     return both[both["before"].isna() | (both["recorded_at"] > both["before"])]
 
 

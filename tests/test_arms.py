@@ -1,5 +1,7 @@
 """`%llm ab` as a person reads it."""
 
+from dataclasses import replace
+
 import pytest
 
 from multimodel_magic.errors import UsageError
@@ -44,6 +46,16 @@ def test_small_costs_and_latencies_are_written_as_numbers_that_can_be_compared()
 def test_what_nobody_knows_is_unknown():
     shown = arms.arms(Books(rows(None, None)), "e")
     assert line(shown, "control")[6:11] == ["unknown", "+", "2", "unknown", "unknown"]
+
+
+def test_ones_own_measures_are_shown_as_means_of_each_arm():
+    said = ({"grounded": 0.0}, {"grounded": 0.25, "words": 9.0}, {"grounded": 0.5}, {"score": 1.0})
+    judged = [replace(row, outcome=one) for row, one in zip(rows(0.01, 1.0), said, strict=True)]
+    shown = str(arms.arms(Books(judged), "e"))
+    assert "answered as dealt  mean grounded  mean words" in shown
+    assert line(shown, "control")[-2:] == ["0.25", "unknown"]
+    assert line(shown, "treatment")[-2:] == ["0.25", "9"]
+    assert "answered as dealt\n" in str(arms.arms(Books(rows(0.01, 1.0)), "e"))
 
 
 def test_an_experiment_that_nobody_was_dealt_to_is_one_line():

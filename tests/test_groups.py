@@ -56,6 +56,21 @@ def test_an_empty_session_has_tables_too(arguments: str) -> None:
     assert str(groups(empty, arguments))
 
 
+def test_ones_own_measures_are_shown_by_model_and_empty_columns_are_not() -> None:
+    one = session()
+    first, second, _ = one.ledger.requests_frame()["request_id"]
+    assert "Your own measures" not in str(groups(one, ""))
+    one.ledger.keep_outcome(first, {"success": 1.0, "grounded": 0.25, "name": 2.0})
+    one.ledger.keep_outcome(second, {"grounded": 0.75, "score": 0.5})
+    text = str(groups(one, ""))
+    assert "model     judged             success  n  score  n" in text
+    own = text.partition("Your own measures (means)\n")[2].splitlines()
+    assert [line.split() for line in (own[0], own[2])] == [
+        ["model", "grounded", "n", "name", "n"],
+        ["openai:b", "0.5", "2", "2", "1"],
+    ]
+
+
 def test_the_whole_ledgers_table_is_that_of_its_only_session() -> None:
     one = session()
     assert str(groups(one, "")) == str(groups(one, "--all"))

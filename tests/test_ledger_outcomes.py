@@ -16,7 +16,7 @@ import pytest
 
 from multimodel_magic.errors import UsageError
 from multimodel_magic.experiments import LedgerStore, analyze, assigned_from, record_outcome
-from multimodel_magic.ledger import Ledger, RequestRow
+from multimodel_magic.ledger import Ledger, OutcomeRow, RequestRow
 from multimodel_magic.ledger.database import VERSION, tables, upgrade
 from multimodel_magic.ledger.judged import judged
 from multimodel_magic.strategies import Experiment
@@ -158,7 +158,7 @@ def test_results_of_an_experiment_come_from_the_ledger(ledger: Ledger) -> None:
 @pytest.mark.parametrize("said", [False, True])
 def test_frame_of_outcomes_has_the_same_dtypes_when_empty(ledger: Ledger, said: bool) -> None:  # noqa: FBT001
     if said:
-        ledger.keep_outcome("01A", {"success": 1.0, "words": 3.0})
+        ledger.keep_outcome("01A", {"success": 1.0})
     frame = ledger.outcomes_frame()
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == {
         "request_id": "string",
@@ -168,6 +168,17 @@ def test_frame_of_outcomes_has_the_same_dtypes_when_empty(ledger: Ledger, said: 
         "score": "float64",
     }
     assert len(frame) == said
+
+
+def test_frame_of_outcomes_has_ones_own_measures_by_name(ledger: Ledger) -> None:
+    ledger.keep_outcome("01A", {"success": 1.0, "words": 3.0, "cost_usd": 0.1, "outcome": 7.0})
+    ledger.keep_outcome("01B", {"grounded": 0.5, "words": 5.0})
+    frame = ledger.outcomes_frame()
+    # Not `cost_usd`: the requests' own column is called that, and a merge would rename both.
+    assert [*frame.columns] == [*OutcomeRow._fields, "success", "score", "grounded", "words"]
+    assert frame["words"].tolist() == [3.0, 5.0]
+    assert frame["grounded"].isna().tolist() == [True, False]
+    assert json.loads(frame["outcome"][0])["cost_usd"] == 0.1
 
 
 def test_frame_of_outcomes_joins_with_the_requests(ledger: Ledger) -> None:

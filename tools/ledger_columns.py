@@ -23,7 +23,12 @@ FRAMES: dict[str, tuple[type[KeptRow], str]] = {
     ),
     "Outcomes": (
         OutcomeRow,
-        "`llm.ledger.outcomes_frame()`, which adds `success` and `score` (float64) from `outcome`",
+        (
+            "`llm.ledger.outcomes_frame()`, which adds from `outcome` (float64) `success`, `score` "
+            "and every measure of your own by its name, unless a request has a column called that "
+            "(such as `cost_usd`). `%llm stats` shows the means of your own measures by model, "
+            "`%llm ab NAME` by arm"
+        ),
     ),
     "Votes": (VoteRow, "`llm.ledger.votes_frame()`, which adds `winner` (string) from `preferred`"),
 }

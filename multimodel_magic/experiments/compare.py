@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import exp
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,8 @@ class ArmResult:
     """Mean per request, seconds."""
     cached: int = 0
     """Answers from our cache; they are in neither mean of cost nor of latency."""
+    own: Mapping[str, float] = field(default_factory=dict)
+    """Means of the user's own measures, by name; they are shown and not compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,16 @@ def arm_result(name: str, rows: Sequence[Assigned]) -> ArmResult:
         sum(_value(row, "cost_usd") is None and not row.cached for row in rows),
         means["latency_s"],
         sum(row.cached for row in rows),
+        _own(rows),
     )
+
+
+def _own(rows: Sequence[Assigned]) -> Mapping[str, float]:
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        for name in row.outcome.keys() - set(METRICS):
+            values.setdefault(name, []).append(row.outcome[name])
+    return {name: sum(known) / len(known) for name, known in sorted(values.items())}
 
 
 def _known(rows: Sequence[Assigned], metric: str) -> list[float]:

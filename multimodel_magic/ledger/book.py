@@ -251,7 +251,8 @@ class Ledger:
         DataFrame
             `request_id` and `outcome` (JSON: all numbers by name), dtype `string`; `recorded_at`,
             `datetime64[us, UTC]`; `success` (0 or 1) and `score` of the outcome, `float64`, NaN
-            where it has none. The same columns and dtypes when empty. Merge on `request_id`.
+            where it has none; then each measure of one's own, by name, alike. The same columns
+            and dtypes when empty. Merge on `request_id`.
         """
         from multimodel_magic.ledger import outcomes
 

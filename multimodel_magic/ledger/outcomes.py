@@ -124,9 +124,15 @@ def as_frame(rows: Mapping[str, OutcomeRow]) -> pd.DataFrame:
     inorder = sorted(rows.values(), key=lambda row: (row.recorded_at, row.request_id))
     made = frame(OutcomeRow, inorder)
     said = [numbers(row) for row in inorder]
-    for name in ("success", "score"):
+    for name in ("success", "score", *_own(said)):
         made[name] = pd.Series([one.get(name) for one in said], dtype="float64")
     return made
+
+
+def _own(said: Sequence[Mapping[str, float]]) -> list[str]:
+    """Return the names of measures of one's own, but for those of columns that frames have."""
+    known = {"success", "score", *OutcomeRow._fields, *RequestRow._fields}
+    return sorted({name for one in said for name in one} - known)
 
 
 def _judged(connection: Connection) -> Select[tuple[object, ...]]:

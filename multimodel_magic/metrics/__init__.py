@@ -25,7 +25,7 @@ from multimodel_magic.metrics.numbers import (
     student_t_95,
     wilson,
 )
-from multimodel_magic.metrics.quality import Accuracy, accuracy, quality
+from multimodel_magic.metrics.quality import Accuracy, accuracy, own_measures, quality
 from multimodel_magic.metrics.reference import Maintenance, maintenance
 from multimodel_magic.metrics.routing import distribution, fallback_matrix, fallbacks
 from multimodel_magic.metrics.savings import Savings, savings
@@ -50,6 +50,7 @@ __all__ = [
     "maintenance",
     "of_models",
     "overall",
+    "own_measures",
     "per_model",
     "quality",
     "savings",

@@ -12,7 +12,16 @@ from multimodel_magic.metrics.numbers import Number, mean, ratio, student_t_95, 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Accuracy", "accuracy", "half_width", "judged_answers", "label_of", "quality", "welch"]
+__all__ = [
+    "Accuracy",
+    "accuracy",
+    "half_width",
+    "judged_answers",
+    "label_of",
+    "own_measures",
+    "quality",
+    "welch",
+]
 
 _TIE = 1e-9
 """Scores nearer than this are equal."""
@@ -162,6 +171,35 @@ def quality(
     }
     index = pd.Index(list(rows), name="model", dtype="string")
     return pd.DataFrame(list(rows.values()), index=index, columns=list(_DTYPES)).astype(_DTYPES)
+
+
+_NOT_OWN = frozenset(("request_id", "outcome", "recorded_at", "success", "score"))
+
+
+def own_measures(requests: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean of each measure of one's own, by the model that answered.
+
+    Parameters
+    ----------
+    requests, outcomes
+        As the ledger's frames.
+
+    Returns
+    -------
+    DataFrame
+        Index `model` (those that have one, sorted); for each measure the columns (measure, `mean`)
+        and (measure, `count`): over so many answers. Nothing where there is no such measure.
+    """
+    import pandas as pd
+
+    own = [name for name in outcomes.columns if name not in _NOT_OWN]
+    answers = requests[(requests["status"] == "answered") & requests["model"].notna()]
+    names = answers["provider"] + ":" + answers["model"]
+    said = outcomes.set_index("request_id")[own].dropna(how="all")
+    if said.empty:
+        return pd.DataFrame(index=pd.Index([], name="model", dtype="string"))
+    model = said.index.map(dict(zip(answers["request_id"], names, strict=True)))
+    return said.groupby(model.rename("model")).agg(["mean", "count"])
 
 
 def judged_answers(requests: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from multimodel_magic import pricing
 from multimodel_magic.metrics.models import per_model
-from multimodel_magic.metrics.quality import Accuracy, accuracy, quality
+from multimodel_magic.metrics.quality import Accuracy, accuracy, own_measures, quality
 from multimodel_magic.metrics.reference import Maintenance, maintenance
 from multimodel_magic.metrics.routing import distribution, fallback_matrix, fallbacks
 from multimodel_magic.metrics.savings import Savings, savings
@@ -88,6 +88,10 @@ class Metrics:
     def quality(self, reference: str | None = None) -> pd.DataFrame:
         """How each model's answers were judged: `metrics.quality`."""
         return quality(self.requests_frame, self.outcomes_frame, reference=reference)
+
+    def own_measures(self) -> pd.DataFrame:
+        """Mean of each measure of one's own, by model: `metrics.own_measures`."""
+        return own_measures(self.requests_frame, self.outcomes_frame)
 
     def maintenance(self, reference: str) -> Maintenance:
         """Whether the quality of a reference model was kept: `metrics.maintenance`."""

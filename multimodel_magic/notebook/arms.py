@@ -37,16 +37,25 @@ _COLUMNS = (
     *("arm", "asks", "requests", "units", "success", "score", "mean cost"),
     *("mean latency", "outcomes", "answered as dealt"),
 )
+"""Measures of one's own follow."""
 
 
 def _report(results: Results) -> Report:
     if not results.arms:
         raise UsageError(f"no request was dealt to an experiment called {results.experiment!r}")
-    rows = tuple(_row(arm) for arm in results.arms)
+    own = sorted({name for arm in results.arms for name in arm.own})
+    rows = tuple(
+        (*_row(arm), *(_number(arm.own.get(name), ".3g") for name in own)) for arm in results.arms
+    )
     differences = tuple((str(one),) for one in results.differences) or (("one arm only",),)
     return Report(
         (
-            Table(f"Experiment {results.experiment}", _COLUMNS, rows, results.ratio.why),
+            Table(
+                f"Experiment {results.experiment}",
+                (*_COLUMNS, *(f"mean {name}" for name in own)),
+                rows,
+                results.ratio.why,
+            ),
             Table(
                 "Differences, with intervals that stay valid however often one looks",
                 (),

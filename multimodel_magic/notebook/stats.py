@@ -44,7 +44,7 @@ def stats(session: Session, meant: Scope) -> Report:
         ("Cost (attempts)", _COST, [_cost(n, r) for n, r in named], _COST_NOTE),
     )
     per_model = (Table(title, head, tuple(rows), note) for title, head, rows, note in tables)
-    return Report((_overall(figures.summary), *per_model, _quality(figures)))
+    return Report((_overall(figures.summary), *per_model, _quality(figures), *_own(figures)))
 
 
 def _of_all(session: Session) -> _Figures:
@@ -142,6 +142,27 @@ def _quality(figures: _Figures) -> Table:
     rows = tuple(_judged(str(n), r) for n, r in made.to_dict("index").items())
     names = [str(name) for name in made.index]
     return Table(title, _QUALITY, rows, _kept(figures, names)).without_empty()
+
+
+def _own(figures: _Figures) -> tuple[Table, ...]:
+    """Show the means of measures of one's own; nothing where there is none."""
+    made = None if figures.judged is None else metrics.own_measures(*figures.judged)
+    if made is None or made.empty:
+        return ()
+    measures = tuple(dict.fromkeys(made.columns.get_level_values(0)))
+    rows = tuple(
+        (
+            str(name),
+            *(part for own in measures for part in _mean(row[own, "mean"], row[own, "count"])),
+        )
+        for name, row in made.iterrows()
+    )
+    columns = ("model", *(part for own in measures for part in (str(own), "n")))
+    return (Table("Your own measures (means)", columns, rows),)
+
+
+def _mean(mean: float, n: float) -> tuple[str, str]:
+    return (f"{mean:.3g}", f"{n:,.0f}") if n else ("", "")
 
 
 def _judged(name: str, row: Row) -> tuple[str, ...]:
