@@ -73,3 +73,44 @@ def test_every_pair_that_counts_is_averaged_and_a_wreck_is_left_out(measure, tmp
     assert headline.entries[0].gain.tolist() == [1, 1, 0, 0]
     assert headline.entries[0].others.ravel().tolist() == [1, 0, 0, 0]
     assert broad.entries[0].gain.tolist() == [0, 4, 0, 0]
+
+
+def mixed(measure, score: np.ndarray, task: np.ndarray, gain: np.ndarray) -> float:
+    heap = measure.Mixed(np.arange(len(task)), task, {"a > b": gain})
+    return heap.by_pair(dict.fromkeys(np.unique(task), score), task != "")[0]
+
+
+def test_one_task_in_the_mixed_panel_is_the_area_under_the_curve(measure):
+    score = RNG.permutation(len(GAIN)).astype(float)
+    assert mixed(measure, score, np.full(len(GAIN), "t"), GAIN) == pytest.approx(area(score))
+
+
+def test_each_task_has_the_same_share_of_the_heap_however_many_prompts_it_has(measure):
+    task = np.array(["few"] * 2 + ["many"] * 98)
+    gain = (task == "few").astype(float)
+    # The half of the heap that gains is the upper half.
+    assert mixed(measure, gain, task, gain) == pytest.approx(0.75)
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error(measure):
+    values = RNG.normal(size=30)
+    left_out = np.array([np.delete(values, k).mean() for k in range(len(values))])
+    assert measure.jackknife_error(left_out) == pytest.approx(
+        values.std(ddof=1) / np.sqrt(len(values))
+    )
+
+
+def test_the_mixed_panel_leaves_models_of_one_kind_out(measure, tmp_path):
+    answers = {"weak": [1, 0, 1, 0], "strong": [1, 1, 1, 1], "codegemma-7b": [1, 0, 1, 1]}
+    rows = [
+        (f"llmrouter_{'st'[pid // 2]}", pid, model, y)
+        for model, ys in answers.items()
+        for pid, y in enumerate(ys)
+    ]
+    table = pd.DataFrame(rows, columns=["bench", "pid", "model", "score"])
+    table.to_parquet(tmp_path / "outcomes.parquet")
+    keys = pd.MultiIndex.from_frame(table[["bench", "pid"]].drop_duplicates())
+    found = measure.read_mixed(tmp_path, keys)
+    assert list(found.gains) == ["weak > strong"]
+    assert found.gains["weak > strong"].tolist() == [0, 1, 0, 1]
+    assert found.task.tolist() == ["llmrouter_s"] * 2 + ["llmrouter_t"] * 2

@@ -136,22 +136,20 @@ class Mixed:
         """
         tasks = np.unique(self.task)
         without = {
-            name: np.array([self._by_pair(scores, self.task != task).mean() for task in tasks])
+            name: np.array([self.by_pair(scores, self.task != task).mean() for task in tasks])
             for name, scores in score_of.items()
         }
-        base = self._by_pair(score_of[than], self.task != "").mean()
-        columns = {}
+        base = self.by_pair(score_of[than], self.task != "").mean()
+        told = {}
         for name, scores in score_of.items():
-            by_pair = self._by_pair(scores, self.task != "")
-            columns[name] = [
+            by_pair = self.by_pair(scores, self.task != "")
+            told[name] = [
                 *by_pair, by_pair.mean(), jackknife_error(without[name]),
                 by_pair.mean() - base, jackknife_error(without[name] - without[than]),
             ]  # fmt: skip
-        return pd.DataFrame(
-            columns, index=[*self.gains, "mean", "  s.e.", f"less {than}", "  s.e."]
-        )
+        return pd.DataFrame(told, index=[*self.gains, "mean", "  s.e.", f"less {than}", "  s.e."])
 
-    def _by_pair(self, score_of: Scores, kept: np.ndarray) -> np.ndarray:
+    def by_pair(self, score_of: Scores, kept: np.ndarray) -> np.ndarray:
         """Return the APGR of each pair on the kept rows; ties by half, as everywhere."""
         score = np.zeros(len(self.rows))
         for task in np.unique(self.task):
