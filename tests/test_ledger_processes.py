@@ -126,6 +126,36 @@ def test_a_forked_child_records_into_the_same_file_and_ends_at_once(tmp_path: Pa
     assert [file.name for file in tmp_path.iterdir()] == ["ledger.db"]
 
 
+def test_a_process_that_ends_and_has_no_more_threads_keeps_its_last_answers(
+    tmp_path: Path,
+) -> None:
+    # So it is since Python 3.12; the ledger's own have nothing to do and have ended.
+    printed = _python(
+        """
+        import atexit, threading, time
+        ledger = Ledger(sys.argv[1])
+        ledger.record(answered())
+        ledger.flush()
+
+        def refuse(self):
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+
+        def last():
+            threading.Thread.start = refuse
+            ledger.record(answered())
+
+        atexit.register(last)
+        while any(one.name.startswith("multimodel-magic-ledger") for one in threading.enumerate()):
+            time.sleep(0.05)
+        print("idle")
+        """,
+        str(tmp_path / "ledger.db"),
+    )
+    assert printed == "idle"
+    assert [file.name for file in tmp_path.iterdir()] == ["ledger.db"], "nothing is left open"
+    assert len(Ledger(tmp_path / "ledger.db").last(9)) == 2
+
+
 @pytest.mark.slow
 def test_the_end_of_a_process_waits_for_the_copy_a_moment_only(tmp_path: Path) -> None:
     # The end of an endless job, or of this script, is what `_python` waits a minute for.
