@@ -186,7 +186,19 @@ class UsageError(Misconfigured):
 
 
 class ConfigError(Misconfigured):
-    """A fault in the routing configuration, with file, line and path."""
+    """A fault in the routing configuration, with file, line and path.
+
+    Parameters
+    ----------
+    message
+        The first fault, in one line.
+    faults
+        Every fault of the file as line, path and what is wrong, in file order.
+    """
+
+    def __init__(self, message: str, faults: tuple[tuple[str, str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults
 
 
 class UnknownModel(Misconfigured):

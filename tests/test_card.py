@@ -10,7 +10,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from multimodel_magic.errors import Cancelled
+from multimodel_magic.errors import Cancelled, UsageError
 from multimodel_magic.notebook import extension
 from multimodel_magic.notebook.card import FORMATS, Card, Format, LiveCard
 from multimodel_magic.types import (
@@ -194,6 +194,11 @@ def test_a_failure_and_what_follows_are_told(stage: Stage) -> None:
     assert stage.last() == (
         "gpt-6.1-sol failed (rate limited, 2.1 s) · asking claude-haiku-5-5 · 0.2 s"
     )
+
+
+def test_a_request_that_went_nowhere_shows_no_card_above_its_error(stage: Stage) -> None:
+    stage.play(stage.card(), Finished(Response(Request("Hi"), "", error=UsageError("no such"))))
+    assert stage.shown == []
 
 
 def test_notices_of_the_route_stay(stage: Stage) -> None:

@@ -108,6 +108,7 @@ def test_typo_in_a_family_names_the_nearest() -> None:
     [
         ("fats", "did you mean 'fast'"),
         ("smolm2", "did you mean 'smollm2'"),
+        ("lokal", "did you mean 'local'"),
         ("opneai:gpt-4o", "no provider is called 'opneai'; did you mean 'openai'"),
         ("groq:llama-3.1-8b-instant", "no provider is called 'groq'; register"),
         ("openrouter:openai/gpt-4o", "no provider is called 'openrouter'; register"),

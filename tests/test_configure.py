@@ -51,3 +51,15 @@ def test_a_strategy_that_lacks_its_settings_is_a_fault_of_the_file_and_not_of_ea
     assert llm("Hello").provider == "scripted"
     with pytest.raises(ConfigError, match=r"routing_config\.yml:2: routing\.strategy"):
         configuration(llm, f"check {file}")
+
+
+def test_a_check_shows_every_fault_of_a_file_at_once(llm, tmp_path, capsys):
+    file = tmp_path / "routing_config.yml"
+    file.write_text("routing:\n  default_modle: fast\n  rules:\n    - fallbaks: [fast]\n")
+    with pytest.raises(ConfigError, match=r"2: routing\.default_modle") as caught:
+        configuration(llm, f"check {file}")
+    assert [line for line, _, _ in caught.value.faults] == ["2", "4"]
+    shown = capsys.readouterr().out
+    assert "routing_config.yml: not valid" in shown
+    assert "did you mean 'default_model'?" in shown
+    assert "did you mean 'fallbacks'?" in shown

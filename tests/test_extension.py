@@ -81,6 +81,7 @@ def shell(bare_shell):
 def state(shell):
     """Everything that the extension touches."""
     formatter = shell.display_formatter.ipython_display_formatter
+    plain = shell.display_formatter.formatters["text/plain"]
     return {
         "magics": {kind: dict(table) for kind, table in shell.magics_manager.magics.items()},
         "transformers": list(shell.input_transformers_cleanup),
@@ -88,6 +89,7 @@ def state(shell):
         "configurables": list(shell.configurables),
         "hook": shell.display_trap.hook,
         "formatters": (dict(formatter.deferred_printers), dict(formatter.type_printers)),
+        "plain": dict(plain.deferred_printers),
     }
 
 
@@ -112,6 +114,17 @@ def test_unloading_after_use_restores_everything(shell):
     after = state(shell)
     assert not {"llm", "mm"} & (after["magics"]["cell"].keys() | after["magics"]["line"].keys())
     assert Response not in after["formatters"][1]
+
+
+def test_responses_in_a_list_are_a_short_line_each(shell):
+    answers = [Response(Request("p"), "word " * 40), Response(Request("p"), "", error=ValueError())]
+    bundle, _ = shell.display_formatter.format(answers)
+    lines = bundle["text/plain"].splitlines()
+    assert [len(line) < 100 for line in lines] == [True, True]
+    assert lines[0].startswith("[Response('word word")
+    assert "ValueError" in lines[1]
+    extension.unload_ipython_extension(shell)
+    assert "Request(" in shell.display_formatter.format(answers)[0]["text/plain"]
 
 
 def test_loading_twice_changes_nothing(shell):

@@ -155,6 +155,11 @@ def test_a_prompt_on_a_cells_line_is_refused():
     assert "the cell's body" in complaint(parse_cell, "fast what is this?")
 
 
+def test_a_conversation_named_after_a_space_is_told_where_its_name_goes():
+    told = complaint(parse_cell, "fast -c planning")
+    assert told.endswith("the cell's body; a conversation's name: --continue=planning")
+
+
 @given(st.text())
 def test_any_line_parses_or_is_a_usage_error(text):
     for parse in (parse_cell, parse_line):
@@ -210,6 +215,7 @@ def test_a_request_holds_what_was_said():
         ("models fast", "no use of the subcommand 'models' (no arguments)"),
         ("config chek x.yml", "no use of the subcommand 'config' ([check|use|edit FILE])"),
         ("status report please", "no use of the subcommand 'status'"),
+        ("compare fast,strong Who are you really?", "%llm --compare fast,strong ..."),
     ],
 )
 def test_a_subcommand_with_odd_arguments_is_no_paid_prompt(line, message):
@@ -226,6 +232,7 @@ def test_a_subcommand_with_odd_arguments_is_no_paid_prompt(line, message):
         "models of the solar system, explained",
         "export controls: what are they?",
         "compare apples and pears",
+        "compare apples, pears and plums by their sugar",
         "Hello",
     ],
 )

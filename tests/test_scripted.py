@@ -117,6 +117,11 @@ async def test_unknown_play_names_the_nearest() -> None:
         await ask(ScriptedProvider(), "overlaoded")
 
 
+async def test_play_like_no_other_lists_what_there_is() -> None:
+    with pytest.raises(ModelNotFound, match="scripted has no play 'zzz'; there are echo, answers,"):
+        await ask(ScriptedProvider(), "zzz")
+
+
 @pytest.mark.parametrize("model", REHEARSALS)
 async def test_every_rehearsal_says_on_its_face_that_nothing_was_asked(model: str) -> None:
     provider = ScriptedProvider(sleep=Naps())

@@ -178,7 +178,7 @@ def test_status_shows_breakers_rates_budgets_and_refused_keys():
     with pytest.raises(AuthenticationFailed):
         llm("Hi", "a:down")
     said = str(status(llm, bridge.run(llm.client.survey())))
-    assert "its key was refused before and is not sent again until it changes" in said
+    assert "its key was refused before and is not sent again until it changes or %llm reset" in said
 
 
 # --- on the line

@@ -73,6 +73,7 @@ def test_undefined_name_may_have_a_default():
 
 def test_unknown_filter_names_the_nearest():
     assert "no filter 'hed'; did you mean 'head'?" in complaint("{{df|hed}}", df=FRAME)
+    assert "no filter 'zzz'; there are csv, head," in complaint("{{df|zzz}}", df=FRAME)
 
 
 @pytest.mark.parametrize("text", ["{{a b}}", "{{ 1 + }}", "{{a..b}}", "{{a|}}"])

@@ -215,7 +215,8 @@ class Catalogue:
 
     def _of_a_family(self, name: str) -> Resolved:
         if (provider := _family(name)) is None:
-            near = did_you_mean(name, self.names()) or "; see %llm models"
+            alone = [word for word in self.providers if self._only_model_of(word) is not None]
+            near = did_you_mean(name, [*self.names(), *alone]) or "; see %llm models"
             raise UnknownModel(f"no model, role or alias is called {name!r}{near}")
         near = did_you_mean(name, [n for n in self.names() if ":" not in n], most=1)
         return Resolved(

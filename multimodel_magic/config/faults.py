@@ -53,15 +53,27 @@ _WORDS = {
 
 
 def as_error(problems: Sequence[Problem], source: Source) -> ConfigError:
-    """Make one error of one line: the first fault in file order, and how many more there are."""
+    """Make one error of one line: the first fault in file order, and how many more there are.
+
+    Its `faults` are all of them.
+    """
     ordered = sorted(problems, key=lambda problem: _line(problem, source) or 0)
-    first, more = ordered[0], len(ordered) - 1
-    where = ":".join(filter(None, [source.name, str(_line(first, source) or "")]))
-    path = ".".join(str(part) or "''" for part in first.path)
+    faults = tuple(_fault(problem, source) for problem in ordered)
+    (line, path, what), more = faults[0], len(faults) - 1
+    where = ":".join(filter(None, [source.name, line]))
     rest = f" (and {more} more)" if more else ""
-    message = ": ".join(filter(None, [where, path, first.what])) + rest
-    # YAML can write escape sequences into a key; a terminal must not obey them.
-    return ConfigError("".join(c if c.isprintable() or c.isspace() else "?" for c in message))
+    message = ": ".join(filter(None, [where, path, what])) + rest
+    return ConfigError(_printable(message), faults)
+
+
+def _fault(problem: Problem, source: Source) -> tuple[str, str, str]:
+    path = ".".join(str(part) or "''" for part in problem.path)
+    return str(_line(problem, source) or ""), _printable(path), _printable(problem.what)
+
+
+def _printable(text: str) -> str:
+    """Mask escape sequences, which YAML can write into a key: a terminal must not obey them."""
+    return "".join(c if c.isprintable() or c.isspace() else "?" for c in text)
 
 
 def _line(problem: Problem, source: Source) -> int | None:

@@ -39,7 +39,8 @@ class RefusedKeys:
             return None
         mark, said = self._refused[name]
         if key_mark(provider) == mark:
-            return f"its key was refused before and is not sent again until it changes ({said})"
+            kept = "its key was refused before and is not sent again until it changes or %llm reset"
+            return f"{kept} ({said})"
         del self._refused[name]
         return None
 

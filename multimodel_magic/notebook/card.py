@@ -253,6 +253,8 @@ class LiveCard:
 
     def _finish(self, response: Response) -> None:
         self._clear()
+        if not (self._shown or response.route or response.attempts):
+            return  # a word that means nothing: the error's own line says all there is
         self._put(Card(response, self._format, self._told_before)._repr_mimebundle_)
         self._told.update(response.route.notices if response.route else ())
 

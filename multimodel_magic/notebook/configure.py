@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multimodel_magic import bridge, routing
 from multimodel_magic.config import RoutingConfig, find_config, load_config
-from multimodel_magic.errors import UsageError
+from multimodel_magic.errors import ConfigError, UsageError
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.session import Session
 
@@ -56,7 +57,20 @@ def _checked(session: Session, path: str) -> Report:
     found = path or session.config_path or find_config()
     if not found:
         raise UsageError("there is no routing_config.yml here: %llm config check FILE")
-    return Report((_here(session, load_config(found)),))
+    try:
+        config = load_config(found)
+    except ConfigError as error:
+        if len(error.faults) > 1:  # the error's line holds the first; all are mended in one go
+            _show_faults(str(found), error)
+        raise
+    return Report((_here(session, config),))
+
+
+def _show_faults(path: str, error: ConfigError) -> None:
+    from IPython.display import display
+
+    table = Table(f"{Path(path).name}: not valid", ("line", "where", "what"), error.faults)
+    display(Report((table,)))  # type: ignore[no-untyped-call]  # IPython's
 
 
 def _here(session: Session, config: RoutingConfig) -> Table:

@@ -38,6 +38,10 @@ _SHOWN: Final = (
 """What we display ourselves where it is a cell's value: module and name, not to be imported."""
 
 
+LISTED_CHARS: Final = 60
+"""How much of an answer's text a list of responses shows."""
+
+
 class Backend(Protocol):
     """What the magics run; `multimodel_magic.notebook.magics` unless `LLMMagics.backend` is set."""
 
@@ -260,6 +264,14 @@ def show_response(response: object) -> None:
     settings().backend.show_response(response)
 
 
+def _in_a_list(response: Any, printer: Any, cycle: bool) -> None:  # noqa: ANN401, FBT001 - theirs
+    """Write a response inside a list or a dict in one line: whole, it is some fifty fields."""
+    who = response.model or "nobody"
+    said = response.text or (response.error and type(response.error).__name__) or ""
+    short = said if len(said) <= LISTED_CHARS else said[: LISTED_CHARS - 1] + "…"
+    printer.text("Response(...)" if cycle else f"Response({short!r}, model={who!r})")
+
+
 def _without_prompt(hook: Any) -> Callable[..., None]:  # noqa: ANN401 - IPython's DisplayHook
     """Let a terminal show a response or a comparison without `Out[2]:`.
 
@@ -293,6 +305,7 @@ def load_ipython_extension(shell: Shell) -> None:
     for module, name in _SHOWN:
         formatter = shell.display_formatter.ipython_display_formatter
         formatter.for_type_by_name(module, name, show_response)
+    shell.display_formatter.formatters["text/plain"].for_type_by_name(*_SHOWN[0], _in_a_list)
     if getattr(shell, "kernel", None) is None:
         shell.display_trap.hook = _without_prompt(shell.display_trap.hook)
 
@@ -308,6 +321,7 @@ def unload_ipython_extension(shell: Shell) -> None:
     _discard(shell.Completer.custom_matchers, matcher)
     for shown in _SHOWN:
         shell.display_formatter.ipython_display_formatter.pop(".".join(shown), None)
+    shell.display_formatter.formatters["text/plain"].pop(".".join(_SHOWN[0]), None)
     shell.display_trap.hook = getattr(shell.display_trap.hook, "around", shell.display_trap.hook)
     for found in [c for c in shell.configurables if isinstance(c, LLMMagics)]:
         shell.configurables.remove(found)

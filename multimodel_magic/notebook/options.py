@@ -122,7 +122,8 @@ def parse_cell(line: str) -> Options:
         values["out"], line = identifier(into[1]), line[into.end() :]
     words = _read_options(line, values, positional=True).split()
     if words:
-        refuse(f"unexpected {words[0]!r}: the prompt of a cell magic is the cell's body")
+        meant = f"; a conversation's name: --continue={words[0]}" if "thread" in values else ""
+        refuse(f"unexpected {words[0]!r}: the prompt of a cell magic is the cell's body{meant}")
     return _options(values)
 
 
@@ -161,6 +162,7 @@ def _subcommand(line: str) -> Options | None:
     if known is not None and re.fullmatch(known.accepts, arguments):
         return Options(subcommand=name, arguments=arguments)
     _refuse_slip(line)
+    _refuse_without_dashes(name, arguments, line)
     # Nearer than did_you_mean asks: "hello" is a prompt, not a misspelt "help".
     near = get_close_matches(line, SUBCOMMANDS, n=1, cutoff=0.8) if line.isalpha() else []
     if near and line not in SUBCOMMANDS:
@@ -179,6 +181,16 @@ def _refuse_slip(line: str) -> None:
     if known := SUBCOMMANDS.get(name):
         takes = known.arguments or "no arguments"
         refuse(f"{line!r} is no use of the subcommand {name!r} ({takes}); {as_prompt}")
+
+
+def _refuse_without_dashes(name: str, arguments: str, line: str) -> None:
+    """Refuse `compare A,B ...`: it means the option of that name, and as a prompt it costs."""
+    first, _, rest = arguments.partition(" ")
+    if name == "compare" and rest.strip() and "," in first.strip(","):
+        refuse(
+            f"to compare, the option needs its dashes: %llm --compare {first} ..."
+            f" (as a prompt: %llm -- {line[:40]} ...)"
+        )
 
 
 def _read_options(text: str, values: _Values, *, positional: bool) -> str:

@@ -130,7 +130,8 @@ def _syntax(error: Exception) -> str:
     if unknown is None:
         return f"syntax error: {error}"
     known = sorted(_environment().filters)
-    return f"no filter {unknown[1]!r}{did_you_mean(unknown[1], known, most=1)}"
+    ours = f"; there are {', '.join(FILTERS)} and jinja2's"
+    return f"no filter {unknown[1]!r}{did_you_mean(unknown[1], known, most=1) or ours}"
 
 
 @lru_cache(maxsize=1)

@@ -216,7 +216,9 @@ class ScriptedProvider:
     def _next_play(self, model: str) -> Play:
         plays = self._script.get(model)
         if not plays:
-            raise ModelNotFound(f"no play is called {model!r}{did_you_mean(model, self._script)}")
+            known = f"; there are {', '.join(self._script) or 'none'}"
+            near = did_you_mean(model, self._script) or known
+            raise ModelNotFound(f"scripted has no play {model!r}{near}")
         turn = self._calls.get(model, 0)
         self._calls[model] = turn + 1
         return plays[min(turn, len(plays) - 1)]

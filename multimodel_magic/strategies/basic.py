@@ -121,10 +121,12 @@ class Resolved:
         models = _candidates((name, full) for name, full in named if not whys[name])
         unfit = (LeftOut(full, why) for name, full in named if (why := whys[name]))
         left_out = (*map(self._in_full, chosen.left_out), *unfit)
+        told = [notice for one in found.values() for notice in one.notices]
         if not models:
-            raise Misconfigured(_nobody_left(chosen.models, left_out, self.catalogue.unusable))
+            whole = _nobody_left(chosen.models, left_out, self.catalogue.unusable)
+            # A key for a name that is misspelt would be the next disappointment.
+            raise Misconfigured(". ".join([whole, *dict.fromkeys(told)]))
         absent = self._absent(found, whys) if request.models else {}
-        told = (notice for one in found.values() for notice in one.notices)
         return replace(
             chosen,
             models=models,
