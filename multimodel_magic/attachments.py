@@ -10,6 +10,7 @@ import io
 import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, cast
 
 from multimodel_magic.errors import UsageError
 from multimodel_magic.types import Attachment
@@ -34,15 +35,17 @@ _SIGNATURES = (
 )
 
 
-def attached(things: Iterable[object]) -> tuple[Attachment, ...]:
-    """Read everything that is to be attached to one request.
+def attached(things: object) -> tuple[Attachment, ...]:
+    """Read everything that is to be attached to one request: one thing, or several.
 
     Raises
     ------
     UsageError
         As `attachment`, and where all together are too much.
     """
-    found = tuple(map(attachment, things))
+    # A text or bytes would else be taken letter by letter.
+    alone = isinstance(things, str | bytes | bytearray) or not isinstance(things, Iterable)
+    found = (attachment(things),) if alone else tuple(map(attachment, cast("Any", things)))
     total = sum(len(one.data) for one in found)
     if total > MOST_ALL_BYTES:
         most = _size(MOST_ALL_BYTES)

@@ -21,7 +21,7 @@ from multimodel_magic.client.cache import Mode
 from multimodel_magic.client.guards import configured, guards_of, set_guards
 from multimodel_magic.comparison.comparing import Comparing
 from multimodel_magic.config import find_config
-from multimodel_magic.errors import ConfigError
+from multimodel_magic.errors import ConfigError, did_you_mean
 from multimodel_magic.experiments.voting import Voting
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.ledger.keeping import Keeping
@@ -157,7 +157,9 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever is lent
         """Import what a layer above lends (`ADDED`): a method, or a value made of the session."""
         if name not in ADDED:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            public = () if name[:1] == "_" else [one for one in dir(self) if one[:1] != "_"]
+            near = did_you_mean(name, public, most=1)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{near}")
         module, _, lent_name = ADDED[name].partition(":")
         lent = getattr(import_module(module), lent_name)
         return lent(self) if isinstance(lent, type) else partial(lent, self)

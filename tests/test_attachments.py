@@ -68,6 +68,13 @@ def test_no_text_can_end_its_own_fence(text):
     assert fence not in inside
 
 
+def test_one_thing_alone_is_attached_whole(tmp_path):
+    file = tmp_path / "note.txt"
+    file.write_text("read me")
+    for alone in (str(file), file, b"read me"):
+        assert [one.data for one in attached(alone)] == [b"read me"]
+
+
 def test_what_cannot_be_attached_is_refused_in_one_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "paper.pdf").write_bytes(b"%PDF-1.7 ...")

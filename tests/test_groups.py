@@ -50,6 +50,16 @@ def test_tables_say_what_was_asked_for(arguments: str, said: list[str]) -> None:
     assert all(words in text for words in said), text
 
 
+def test_a_mean_cost_says_of_how_many_where_some_are_unknown() -> None:
+    one = session()
+    for made in range(2):
+        attempt = Attempt("openai", "new", 1, usage=Usage(5, 5), cost_usd=None)
+        request = Request(f"x{made}", labels={"session": one.id})
+        one.ledger.record(Response(request, "y", (attempt,), None, None, 1.0, NOON))
+    assert "$0.01 (of the 3 whose cost is known)" in str(groups(one, ""))
+    assert "whose cost is known" not in str(groups(session(), ""))
+
+
 @pytest.mark.parametrize("arguments", ["", "--all", "by task", "routing", "against a:b"])
 def test_an_empty_session_has_tables_too(arguments: str) -> None:
     empty = Session(UnifiedLLMClient({}), ledger=Ledger(":memory:"))

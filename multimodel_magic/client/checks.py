@@ -61,7 +61,7 @@ def check(request: Request) -> None:
         mode_named(request.cache)
     for name in _NUMBERS:
         value = getattr(request, name)
-        if value is not None and value < 0:
+        if value is not None and not value >= 0:  # NaN is not, either
             raise UsageError(f"{name} is {value}: it cannot be below 0")
 
 

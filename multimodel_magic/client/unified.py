@@ -28,6 +28,7 @@ from multimodel_magic.client.checks import (
     trouble,
 )
 from multimodel_magic.client.counting import Counting
+from multimodel_magic.client.kinds import check_kinds, check_parts
 from multimodel_magic.client.prices import PriceList
 from multimodel_magic.client.rehearsal import Rehearsal
 from multimodel_magic.client.run import Means, Run, response_of
@@ -134,6 +135,7 @@ class UnifiedLLMClient:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         dice: Callable[[], float] = limits.dice,
     ) -> None:
+        check_parts(strategy=strategy, ledger=ledger, budget=budget)
         self.providers: dict[str, Provider] = dict(providers or {})
         self.strategy: Strategy = strategy or Fixed(("balanced",))
         self.ledger = ledger
@@ -170,10 +172,13 @@ class UnifiedLLMClient:
 
         Raises
         ------
+        UsageError
+            At once and off the books, where a part of the request is of the wrong kind.
         asyncio.CancelledError
             After `Finished`, where the task was cancelled: the vendor's stream is then closed
             and what had come so far is in the ledger.
         """
+        check_kinds(request)
         run = self._begin(request)
         try:
             run.route = await self.route(request)

@@ -43,5 +43,13 @@ def _column(values: Any, dtype: Any) -> pd.Series[Any]:  # noqa: ANN401 - pandas
     if dtype.startswith("datetime64"):
         moments = pd.to_datetime(pd.Series(values, dtype="string"), utc=True, format="ISO8601")
         return moments.astype(dtype)
-    column: pd.Series[Any] = pd.Series(values, dtype=dtype)
+    column: pd.Series[Any]
+    try:
+        column = pd.Series(values, dtype=dtype)
+    except (TypeError, ValueError):
+        if dtype != "Int64":
+            raise
+        # SQLite keeps whatever it is given: one half token must not close the whole ledger.
+        numbers = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce")
+        column = numbers.where(numbers % 1 == 0).astype(dtype)
     return column

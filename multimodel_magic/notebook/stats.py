@@ -81,11 +81,19 @@ def _overall(summary: metrics.Summary) -> Table:
         ("first token p50 / p95 / p99", f"{' / '.join(first[1:])} (n = {first[0]})"),
         ("tokens/s", _speed(summary.tokens_per_s) or "unknown"),
         ("cost", cost),
-        ("per request", known(summary.cost_per_request_usd) or "unknown"),
+        ("per request", _per_request(summary)),
         ("per answer", known(summary.cost_per_answer_usd) or "unknown"),
         ("lost in failed attempts", seconds(summary.time_lost_s or 0.0)),
     )
     return Table("Overall (requests)", (), facts, FEW if "?" in "".join((*times, *first)) else "")
+
+
+def _per_request(summary: metrics.Summary) -> str:
+    """Write the mean of the known costs, and of how many where some are unknown."""
+    mean = known(summary.cost_per_request_usd)
+    priced = summary.requests - summary.unknown_cost
+    of = f" (of the {priced:,} whose cost is known)" if mean and summary.unknown_cost else ""
+    return (mean or "unknown") + of
 
 
 def vars_of(summary: metrics.Summary) -> Row:

@@ -1,0 +1,88 @@
+"""A slip in a caller's code is one line, asks nobody, and leaves no row that cannot be read."""
+
+from decimal import Decimal
+
+import pytest
+
+from multimodel_magic.client import UnifiedLLMClient
+from multimodel_magic.errors import UsageError
+from multimodel_magic.ledger import Ledger
+from multimodel_magic.providers.scripted import ScriptedProvider
+from multimodel_magic.session import Session
+from multimodel_magic.types import Attempt, Request, Response, Usage
+
+
+@pytest.fixture
+def books():
+    ledger = Ledger(":memory:")
+    yield ledger
+    ledger.close()
+
+
+def client(**parts):
+    return UnifiedLLMClient({"scripted": ScriptedProvider()}, **parts)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"max_tokens": 1.5}, "max_tokens is 1.5: it must be a whole number"),
+        ({"max_tokens": True}, "max_tokens is True: it must be a whole number"),
+        ({"retries": "2"}, "retries is '2': it must be a whole number"),
+        ({"timeout_s": "30s"}, "timeout_s is '30s': it must be a number"),
+        ({"timeout_s": float("nan")}, "timeout_s is nan: it cannot be below 0"),
+        ({"max_cost_usd": "0.05"}, "max_cost_usd is '0.05': it must be a number"),
+        ({"system": 5}, "system is 5: it must be text"),
+        ({"strategy": 5, "model": None}, "strategy is 5: it must be text"),
+        ({"model": ["a", "b"]}, "a model is named by text, one at a time, not by ['a', 'b']"),
+        ({"fallbacks": [5]}, "a model is named by text, one at a time, not by 5"),
+        ({"options": [1]}, "options is [1]: it must map names to values"),
+        ({"options": {"x": object}}, "options: x cannot be sent as JSON"),
+        ({"options": {"x": float("inf")}}, "options: x cannot be sent as JSON"),
+    ],
+)
+def test_a_part_of_the_wrong_kind_is_one_line_that_names_it(books, said, message):
+    with pytest.raises(UsageError) as caught:
+        client(ledger=books).generate_sync("Hi", **{"model": "scripted:echo", **said})
+    assert message in str(caught.value)
+    assert len(books.attempts_frame()) == 0
+
+
+def test_a_text_is_no_request_to_stream():
+    with pytest.raises(UsageError, match=r"that is str, not a Request: stream\(Request"):
+        list(client().stream_sync("Hi"))
+
+
+def test_numbers_of_every_kind_that_python_has_are_taken():
+    answer = client().generate_sync("Hi", "scripted:echo", timeout_s=9, max_cost_usd=Decimal(1))
+    assert answer.succeeded
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"strategy": "complexity"}, "strategy is 'complexity': give one such as ByComplexity()"),
+        ({"ledger": "books.db"}, "ledger is 'books.db': give Ledger('books.db')"),
+        ({"budget": 0.5}, "budget is 0.5: give Budget(session_usd="),
+    ],
+)
+def test_a_client_made_of_the_wrong_parts_says_what_to_give_instead(parts, message):
+    with pytest.raises(UsageError) as caught:
+        client(**parts)
+    assert message in str(caught.value)
+
+
+def test_half_a_token_of_a_foreign_provider_closes_no_ledger(books):
+    attempt = Attempt("mine", "m", 1, usage=Usage(1.5, 7))  # type: ignore[arg-type]
+    books.record(Response(Request("one"), "a", (attempt,)))
+    books.record(Response(Request("two"), "b", (Attempt("mine", "m", 1, usage=Usage(3, 4)),)))
+    frame = books.attempts_frame()
+    assert frame["input_tokens"].isna().tolist() == [True, False]
+    assert frame["output_tokens"].tolist() == [7, 4]
+    assert len(books.requests_frame()) == 2
+
+
+def test_a_misspelt_attribute_of_the_session_names_the_nearest(books):
+    llm = Session(client(), ledger=books)
+    with pytest.raises(AttributeError, match="no attribute 'atempts'; did you mean 'attempts'"):
+        llm.atempts  # noqa: B018 - the look-up is the act
