@@ -8,8 +8,9 @@ from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.notebook.plan import plan
 from multimodel_magic.notebook.reports import why
-from multimodel_magic.providers.scripted import ScriptedProvider
-from multimodel_magic.strategies import ByComplexity
+from multimodel_magic.providers.scripted import Say, ScriptedProvider, Sure
+from multimodel_magic.strategies import ByComplexity, Cascade
+from multimodel_magic.strategies.cascade import Confident
 from multimodel_magic.types import Price, Request
 
 
@@ -56,6 +57,21 @@ async def test_why_has_a_column_of_scores_only_where_something_scored(client):
     client.strategy = ByComplexity()
     scored = why(await client.generate("Prove it"), price)
     assert scored.tables[1].columns == ("rule or signal", "saw", "score")
+
+
+@pytest.mark.parametrize(
+    ("least", "ended"),
+    [
+        (-0.5, ["stop; turned down: mean log-probability -1.50", "stop"]),
+        (-2.0, ["stop; mean log-probability -1.50"]),
+    ],
+)
+async def test_why_says_once_how_sure_a_model_was(least, ended):
+    models = ScriptedProvider({"unsure": [[Say("Rome"), Sure(-1.5)]], "sure": [[Say("Paris")]]})
+    rungs = ("scripted:unsure", "scripted:sure")
+    client = UnifiedLLMClient({"scripted": models}, strategy=Cascade(rungs, Confident(least)))
+    attempts = why(await client.generate("Hi"), price).tables[-1]
+    assert [row[-1] for row in attempts.rows] == ended
 
 
 async def test_who_is_left_out_or_asked_is_not_passed_over_besides(client):

@@ -133,7 +133,7 @@ SCHEMA = {
     [
         ({"label": "good", "score": 0.5}, ""),
         ({"label": "good", "score": 1, "tags": ["a"]}, ""),
-        ({"label": "good"}, "schema not met at $: required"),
+        ({"label": "good"}, "schema not met at $: required score"),
         ({"label": "fine", "score": 0.5}, "schema not met at $.label: enum"),
         ({"label": "good", "score": True}, "schema not met at $.score: type"),
         ({"label": "good", "score": 2}, "schema not met at $.score: maximum"),

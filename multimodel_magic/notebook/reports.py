@@ -202,10 +202,13 @@ def _attempts(attempts: Iterable[Attempt]) -> Table:
 
 def _end(attempt: Attempt) -> str:
     """Say how an attempt ended, and how sure the model was where that is known."""
-    end = attempt.stop_reason or f"{attempt.error_type}: {attempt.error}"
+    ends = [attempt.stop_reason or f"{attempt.error_type}: {attempt.error}"]
+    if attempt.turned_down is not None:
+        ends.append(f"turned down: {attempt.turned_down}")
     if attempt.mean_logprob is not None:
-        end += f"; mean log-probability {attempt.mean_logprob:.2f}"
-    return end if attempt.turned_down is None else f"{end}; turned down: {attempt.turned_down}"
+        sure = f"mean log-probability {attempt.mean_logprob:.2f}"
+        ends.extend([] if attempt.turned_down == sure else [sure])
+    return "; ".join(ends)
 
 
 def history(session: Session) -> Table:

@@ -73,6 +73,8 @@ def _parts(schema: Schema) -> list[tuple[str, Option]]:
 def mismatch(value: Option, schema: Schema, where: str = "$", *, deep: int = 0) -> str:
     """Return the place and the keyword of the first fault, or an empty string.
 
+    Of `required`, the first name that is missing stands behind the keyword.
+
     Names of properties come from the schema, never from the value: a model wrote that.
 
     Examples
@@ -84,8 +86,13 @@ def mismatch(value: Option, schema: Schema, where: str = "$", *, deep: int = 0) 
         return f"{where}: nested too deep"
     for key, wanted in schema.items():
         if key in _CHECKS and not _CHECKS[key](value, wanted):
-            return f"{where}: {key}"
+            return f"{where}: {key}{_missing(value, wanted) if key == 'required' else ''}"
     return _mismatch_inside(value, schema, where, deep + 1)
+
+
+def _missing(value: Option, wanted: Option) -> str:
+    """Name the first property that is not there: by its place alone nobody finds it."""
+    return next((f" {name}" for name in wanted if name not in value), "")  # type: ignore[union-attr, operator]
 
 
 def _mismatch_inside(value: Option, schema: Schema, where: str, deep: int) -> str:

@@ -69,6 +69,17 @@ PROMISED = {
         "0 prefer one, 10 tie \\(10 position-inconsistent\\)",
         "agreement with people +0 of 10",
     ],
+    "10_cascade": [
+        r"local:smollm2 · rung 1 of 2 ·",
+        r"went up from local:smollm2 \(mean log-probability -0\.\d\d\)",
+        r"always cheap \(real\) +\d+ of 20 +0 ",
+        r"cascade +1[6-9] of 20 +\d+ ",
+        r"always cheap +66\.5%",
+        r"cascade: schema, log-probability +98\.5% +35% .* 0\.247",
+        r"always dear +98\.5% .* 0\.635",
+        r"scripted:cheap: graded 3 of 10 \(asked scripted:judge, \$0\.\d+, rows of their own\)",
+        r"cheap model right in 10 %, at half the price +131%",
+    ],
 }
 ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|Users|mnt|opt|var)/|\b[A-Z]:\\")
 SECRET = re.compile(
@@ -191,4 +202,11 @@ def test_a_tutorial_holds_no_absolute_path_and_no_key(path):
 def test_a_tutorial_that_is_referred_to_exists(path):
     names = {other.stem for other in TUTORIALS}
     text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
-    assert set(re.findall(r"\b0\d_\w+", text)) <= names
+    assert set(re.findall(r"\b\d\d_\w+", text)) <= names
+
+
+@pytest.mark.parametrize("path", named(TUTORIALS))
+def test_the_text_of_a_tutorial_holds_no_dollars_that_would_be_set_as_mathematics(path):
+    cells = nbformat.read(path, as_version=4).cells
+    texts = [re.sub(r"`[^`]+`", "", c.source) for c in cells if c.cell_type == "markdown"]
+    assert [text for text in texts if text.count("$") > 1] == []
