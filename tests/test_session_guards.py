@@ -181,6 +181,13 @@ def test_status_shows_breakers_rates_budgets_and_refused_keys():
     assert "its key was refused before and is not sent again until it changes or %llm reset" in said
 
 
+def test_status_says_where_the_configuration_is_from():
+    llm = make_session()
+    assert "configuration  none: see %llm help" in str(status(llm, {}))
+    llm.configure(parse_config("routing: {strategy: cost}"))
+    assert "configuration  given in Python" in str(status(llm, {}))
+
+
 # --- on the line
 
 

@@ -42,7 +42,7 @@ def status(session: Session, unusable: Mapping[str, str]) -> Report:
     )
     facts = [
         ("strategy", session.client.strategy.name),
-        ("configuration", str(session.config_path or "none: see %llm help")),
+        ("configuration", _configuration(session)),
         ("requests", f"{summary.requests} ({summary.answered} answered)"),
         ("fallbacks", str(summary.fallbacks)),
         ("spent", spent),
@@ -57,6 +57,12 @@ def status(session: Session, unusable: Mapping[str, str]) -> Report:
             _roles(session, unusable),
         )
     )
+
+
+def _configuration(session: Session) -> str:
+    if session.config_path is not None:
+        return str(session.config_path)
+    return "none: see %llm help" if session.config is None else "given in Python"
 
 
 def models(
