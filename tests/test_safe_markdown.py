@@ -28,6 +28,7 @@ OUR_STYLE = re.compile(
     r"|margin:[.0-9em ]+;padding:[.0-9em ]+;overflow-x:auto;white-space:pre"
     r"|margin:0;white-space:pre-wrap;overflow-wrap:anywhere"
     r"|overflow-x:auto;overflow-y:hidden"
+    r"|overflow-x:auto;overflow-wrap:normal"
     r"|(font-(weight:600|style:italic);)?color:var\(--jp-mirror-editor-[a-z]+-color,inherit\)"
 )
 ATTRIBUTES = {

@@ -58,6 +58,8 @@ _WORD = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{2,}\s")
 _MARKS = re.compile(r"[\[\]!*_~`<&$\\]")
 _INTERRUPTED_BY_MATH = ["paragraph", "reference", "blockquote", "list"]
 _FORMULA_STYLE = "overflow-x:auto;overflow-y:hidden"
+_TABLE_STYLE = "overflow-x:auto;overflow-wrap:normal"
+_TABLE_END = "</table></div>\n"
 
 
 def fresh_environment(*, final: bool) -> dict[str, Any]:
@@ -271,6 +273,11 @@ def _heading_html(place: _Place) -> str:
     return f"<h{level}>" if place.token.nesting == 1 else f"</h{level}>\n"
 
 
+def _table_html(place: _Place) -> str:
+    """Let a wide table scroll: elsewhere words are broken to fit, which cuts columns to letters."""
+    return f'<div style="{_TABLE_STYLE}"><table>\n' if place.token.nesting == 1 else _TABLE_END
+
+
 def _cell_html(place: _Place) -> str:
     """Align to the left where the model does not say: Lab aligns HTML tables to the right."""
     align = str(place.token.attrs.get("style", "text-align:left"))
@@ -312,6 +319,8 @@ _RULES: dict[str, _Rule] = {
     "unparsed": _unparsed_html,
     "heading_open": _heading_html,
     "heading_close": _heading_html,
+    "table_open": _table_html,
+    "table_close": _table_html,
     "th_open": _cell_html,
     "td_open": _cell_html,
     "link_open": _link_open_html,

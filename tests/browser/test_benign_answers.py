@@ -80,6 +80,9 @@ for start in range(0, len(TEXT) // 2, 20):
     card.show(TextDelta(TEXT[start:start + 20]))
     time.sleep(0.02)
 card.interrupted()""",
+    """head = "| " + " | ".join(["Provider", "Strengths"] * 9) + " |"
+row = "| " + " | ".join(["Anthropic", "Careful with long documents and instructions"] * 9) + " |"
+Card(finished(head + "\\n" + "|---" * 18 + "|\\n" + row, answer))""",
 ]
 
 
@@ -109,6 +112,17 @@ def test_markdown_looks_right(benign: Notebook) -> None:
     assert answer.locator("mjx-merror").count() == 0
     assert "It costs $5 or $10" in answer.inner_text()
     assert "fell back from gpt-6.1-sol" in answer.inner_text()
+
+
+def test_a_wide_table_scrolls_and_cuts_no_word(benign: Notebook) -> None:
+    lines = """node => [...node.querySelectorAll("th")].map(cell => {
+        const range = document.createRange(); range.selectNodeContents(cell);
+        return range.getClientRects().length; })"""
+    answer = benign.output(7)
+    assert answer.evaluate(lines) == [1] * 18
+    box = answer.locator("table").locator("..")
+    assert box.evaluate("node => node.scrollWidth > node.clientWidth")
+    assert answer.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
 
 
 def test_an_answer_grows_in_one_output(benign: Notebook) -> None:
