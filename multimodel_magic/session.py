@@ -137,6 +137,8 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
             telemetry.from_environment(self.watchers)
         self.config: RoutingConfig | None = None
         self.config_path: Path | None = None
+        self._is_given = False
+        """Whether a program gave the configuration, which no file then replaces."""
         self._folder = folder
         self._found: Path | None = None
         self._searched_s: float | None = None
@@ -239,6 +241,8 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
         ConfigError
             Where the first configuration found is broken: nothing is ever half-applied.
         """
+        if self._is_given:
+            return None
         path = self.config_path or self._search(search)
         stamp = _stamp(path)
         if path is None or stamp is None or stamp == self._stamp:
@@ -270,16 +274,24 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
         """
         if path is None:
             self.configure(None)
-            self.config_path = self._stamp = None
             return
         from multimodel_magic.config import load_config  # pydantic: 0.3 s
 
         path = Path(path).expanduser()
-        self.configure(load_config(path))
+        self._apply(load_config(path))
         self.config_path, self._stamp = path, _stamp(path)
+        self._is_given = False
 
     def configure(self, config: RoutingConfig | None) -> None:
-        """Route by `config` from now on, wholly or (where it is refused) not at all."""
+        """Route by `config` from now on, wholly or (where it is refused) not at all.
+
+        No file is read in its place until `use` names one, or None ends it.
+        """
+        self._apply(config)
+        self.config_path = self._stamp = None
+        self._is_given = config is not None
+
+    def _apply(self, config: RoutingConfig | None) -> None:
         strategy, catalogue, guards, price = self._unconfigured
         digest = ""
         if config is not None:

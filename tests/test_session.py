@@ -8,7 +8,7 @@ import pytest
 
 import multimodel_magic
 from multimodel_magic.client import UnifiedLLMClient
-from multimodel_magic.config import config_hash
+from multimodel_magic.config import config_hash, parse_config
 from multimodel_magic.errors import ConfigError, ContentFiltered
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.providers.scripted import Fail, Say, ScriptedProvider
@@ -155,6 +155,21 @@ def test_a_file_that_was_written_a_moment_ago_counts_in_the_next_cell(tmp_path):
     assert session.refresh() is None  # a program that asks request after request: once a second
     assert session.refresh(search=True).startswith("using ")
     assert session("Hi").model == "m"
+    session.ledger.close()
+
+
+def test_a_configuration_of_a_program_stays_until_a_file_is_named(tmp_path):
+    file = tmp_path / "routing_config.yml"
+    file.write_text("routing: {default_model: 'scripted:slow'}")
+    client = UnifiedLLMClient({"scripted": ScriptedProvider(SCRIPT)})
+    session = Session(client, ledger=Ledger(":memory:"), folder=tmp_path)
+    session.use(file)
+    session.configure(parse_config("routing: {default_model: 'scripted:m'}"))
+    file.write_text("routing: {default_model: 'scripted:echo'}")
+    assert session.refresh(search=True) is None
+    assert (session("Hi").model, session.config_path) == ("m", None)
+    session.use(file)
+    assert (session("Hi").model, session.config_path) == ("echo", file)
     session.ledger.close()
 
 
