@@ -418,6 +418,12 @@ def test_any_span_of_time_has_an_axis_that_can_be_read(seconds: int) -> None:
     assert 2 <= len([tick for tick in ax.get_xticks() if ax.viewLim.containsx(tick)]) <= 7
 
 
+def test_a_session_of_some_seconds_fills_its_axis_of_time() -> None:
+    ax = Figure(figsize=(6, 1)).add_subplot()
+    time_axis(ax, NOON - timedelta(seconds=8), NOON)
+    assert np.diff(ax.get_xlim()) * 86_400 == pytest.approx(8, abs=0.01)
+
+
 def test_long_names_are_cut_in_the_middle_where_they_stay_apart() -> None:
     cut = fitted([LONG.format(1), LONG.format(2), "x" * 40 + "a" * 20, "x" * 41 + "a" * 19])
     assert [len(name) for name in cut.values()] == [30, 30, 60, 60]

@@ -48,6 +48,7 @@ PROMISED = {
         r"(?m)^3 of 30 requests asked north first; all were answered: True",
         r"open for \d",
         "BudgetExceeded: the session's budget is",
+        r"answered in the end: \d\d% of \d+ requests",
     ],
     "08_numbers": [
         r"scripted:small +\d+ +\d+ +100% \(",
@@ -205,8 +206,29 @@ def test_a_tutorial_that_is_referred_to_exists(path):
     assert set(re.findall(r"\b\d\d_\w+", text)) <= names
 
 
+def prose(path):
+    cells = nbformat.read(path, as_version=4).cells
+    return [cell.source for cell in cells if cell.cell_type == "markdown"]
+
+
+@pytest.mark.parametrize("path", named(TUTORIALS))
+def test_the_links_of_a_tutorial_lead_to_files(path):
+    links = re.findall(r"\]\(([^)\s]+)\)", "\n".join(prose(path)))
+    assert [link for link in links if not (path.parent / link).is_file()] == []
+
+
+@pytest.mark.parametrize("path", named(TUTORIALS))
+def test_a_file_that_a_tutorial_names_can_be_clicked(path):
+    named_files = r"(?<!\[)`(?:\d\d_[a-z_]+|(?:docs|tools)/[^`\s]+)`"
+    assert re.findall(named_files, "\n".join(prose(path))) == []
+
+
+def test_the_first_tutorial_leads_to_all_others():
+    links = set(re.findall(r"\]\((\d\d_\w+)\.ipynb\)", "\n".join(prose(FIRST))))
+    assert links == {path.stem for path in TUTORIALS} - {FIRST.stem}
+
+
 @pytest.mark.parametrize("path", named(TUTORIALS))
 def test_the_text_of_a_tutorial_holds_no_dollars_that_would_be_set_as_mathematics(path):
-    cells = nbformat.read(path, as_version=4).cells
-    texts = [re.sub(r"`[^`]+`", "", c.source) for c in cells if c.cell_type == "markdown"]
+    texts = [re.sub(r"`[^`]+`", "", text) for text in prose(path)]
     assert [text for text in texts if text.count("$") > 1] == []

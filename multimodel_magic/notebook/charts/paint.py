@@ -58,7 +58,7 @@ _DASHES: tuple[Dash, ...] = ("-", (0, (5, 2)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)
 _NOTE_CHARACTERS = 96
 _LOW_IN = 1.1
 
-SHORTEST = timedelta(seconds=30)
+SHORTEST = timedelta(seconds=5)
 """That an axis of time shows."""
 
 
