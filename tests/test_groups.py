@@ -50,6 +50,10 @@ def test_tables_say_what_was_asked_for(arguments: str, said: list[str]) -> None:
     assert all(words in text for words in said), text
 
 
+def test_a_share_says_what_it_is_of() -> None:
+    assert "3 (100% of the answers)" in str(groups(session(), ""))
+
+
 def test_a_mean_cost_says_of_how_many_where_some_are_unknown() -> None:
     one = session()
     for made in range(2):

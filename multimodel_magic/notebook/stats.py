@@ -76,7 +76,7 @@ def _overall(summary: metrics.Summary) -> Table:
         ("failed", f"{summary.failed:,}"),
         ("interrupted", f"{summary.interrupted:,}"),
         ("success", rate(vars_of(summary)) or "unknown"),
-        ("fell back", f"{summary.fallbacks:,} {share(summary.fallback_rate)}".rstrip()),
+        ("fell back", _of_answers(summary)),
         ("latency p50 / p95 / p99", f"{' / '.join(times[1:])} (n = {times[0]})"),
         ("first token p50 / p95 / p99", f"{' / '.join(first[1:])} (n = {first[0]})"),
         ("tokens/s", _speed(summary.tokens_per_s) or "unknown"),
@@ -86,6 +86,11 @@ def _overall(summary: metrics.Summary) -> Table:
         ("lost in failed attempts", seconds(summary.time_lost_s or 0.0)),
     )
     return Table("Overall (requests)", (), facts, FEW if "?" in "".join((*times, *first)) else "")
+
+
+def _of_answers(summary: metrics.Summary) -> str:
+    part = share(summary.fallback_rate)
+    return f"{summary.fallbacks:,} ({part} of the answers)" if part else f"{summary.fallbacks:,}"
 
 
 def _per_request(summary: metrics.Summary) -> str:
