@@ -100,6 +100,7 @@ def test_ratings_show_intervals_notes_places_and_agreement(llm: Session) -> None
     shown = str(report)
     assert "12 votes of people: 12 prefer one, 0 tie, 0 all bad" in shown
     assert "9 of 12" in shown
+    assert "all bad" not in report.tables[0].columns  # nobody was
     assert "fewer than 20 comparisons" in shown
     assert "chance 50%): too few to tell" in shown
     judged = str(votes.ratings(llm, "judge scripted:judge"))

@@ -29,6 +29,7 @@ OUR_STYLE = re.compile(
     r"|margin:0;white-space:pre-wrap;overflow-wrap:anywhere"
     r"|overflow-x:auto;overflow-y:hidden"
     r"|overflow-x:auto;overflow-wrap:normal"
+    r"|white-space:inherit;word-break:normal;overflow-wrap:normal"
     r"|(font-(weight:600|style:italic);)?color:var\(--jp-mirror-editor-[a-z]+-color,inherit\)"
 )
 ATTRIBUTES = {
@@ -219,6 +220,11 @@ def test_plain_text_holds_nothing_that_a_terminal_obeys() -> None:
 
 def test_fences_are_found_with_their_language() -> None:
     assert fences("a\n~~~py x\n1\n~~~\n> ```\n> 2\n> ```") == [("py", "1\n"), ("", "2\n")]
+
+
+def test_a_line_of_code_is_not_wrapped_even_where_a_page_wraps_all_code() -> None:
+    page = to_html("```\nmedian([1, 2, 300])\n```")
+    assert '<code style="white-space:inherit;word-break:normal;overflow-wrap:normal">' in page
 
 
 def test_known_languages_are_coloured_and_long_code_is_not() -> None:

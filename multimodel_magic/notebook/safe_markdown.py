@@ -43,6 +43,8 @@ _MOST_CHARS, _MOST_LINES = 1_000_000, 20_000
 # The last two ranges turn around what stands behind them, the receipt and its cost included.
 _UNPRINTABLE = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
 _CODE_STYLE = "margin:.5em 0;padding:.5em .75em;overflow-x:auto;white-space:pre"
+# Said of `code` too: nbconvert wraps it, and breaks 300 into "30" and "0" where a pane is narrow.
+_LINE_STYLE = "white-space:inherit;word-break:normal;overflow-wrap:normal"
 _TEXT_STYLE = "margin:0;white-space:pre-wrap;overflow-wrap:anywhere"
 
 
@@ -71,7 +73,7 @@ def text_block(text: str) -> str:
 def code_block(code: str, language: str = "") -> str:
     """Return `code` escaped in a `<pre><code>`, coloured where `language` is a known one."""
     inner = highlighted(plain(code), language)
-    return f'<pre style="{_CODE_STYLE}"><code>{inner}</code></pre>\n'
+    return f'<pre style="{_CODE_STYLE}"><code style="{_LINE_STYLE}">{inner}</code></pre>\n'
 
 
 def to_html(markdown: str, *, final: bool = True) -> str:

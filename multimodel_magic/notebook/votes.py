@@ -120,7 +120,8 @@ def _table(rated: Ratings) -> Table:
     if any(one.n < FEW for one in rated.contestants):
         note += f"; ? fewer than {FEW} comparisons"
     empty = "compare with %%llm --compare A,B --blind, then %llm vote left|right|tie|bad"
-    return Table(f"Ratings: {rated.said}", columns, rows, note if rows else empty)
+    table = Table(f"Ratings: {rated.said}", columns, rows, note if rows else empty)
+    return table.without_empty() if rows else table
 
 
 def _cells(one: Rated) -> tuple[str, ...]:

@@ -130,8 +130,9 @@ def printed(notebook):
 
 
 def asking(notebook):
-    """Cells that ask one model: not those that only route (`-n`) or ask several side by side."""
-    return [c for c in notebook.cells if re.match(r"%%llm(?! -n| --compare)", c.source)]
+    """Cells that ask one model: not those that only route (`-n`), ask several or are a slip."""
+    cells = [c for c in notebook.cells if re.match(r"%%llm(?! -n| --compare)", c.source)]
+    return [c for c in cells if "UsageError" not in str(c.outputs)]
 
 
 @pytest.mark.local
