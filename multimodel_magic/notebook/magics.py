@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from multimodel_magic import bridge
 from multimodel_magic import session as sessions
 from multimodel_magic.comparison import Comparison, Comparisons
-from multimodel_magic.errors import Cancelled, MultimodelError, UsageError
+from multimodel_magic.errors import Cancelled, ConfigError, MultimodelError, UsageError
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.notebook import hosting, reports
 from multimodel_magic.notebook.asked import TICK_S, Asked, read, read_async, read_here
@@ -57,6 +57,9 @@ __all__ = [
     "vocabulary",
     "with_settings",
 ]
+
+_FILES = (["check"], ["use"], ["edit"])
+"""What `%llm config` does with a file that it is told of itself."""
 
 Namespace: TypeAlias = Mapping[str, object]
 Shell: TypeAlias = Any
@@ -147,6 +150,7 @@ class Magics:
 
     def _run(self, options: Options, body: str, namespace: Namespace) -> object:
         if options.subcommand:
+            self._refresh_if_read(options)
             return SUBCOMMANDS[options.subcommand](self, options)
         self._refresh()
         asked = self._prepared(options, body, namespace)
@@ -176,6 +180,15 @@ class Magics:
         said = self.session.refresh(search=True)
         if said is not None:
             print(said)  # noqa: T201 - a notice in the cell
+
+    def _refresh_if_read(self, options: Options) -> None:
+        """Take it up before a subcommand shows what is in force; a broken file stops none."""
+        if options.subcommand == "help" or options.arguments.split(None, 1)[:1] in _FILES:
+            return
+        try:
+            self._refresh()
+        except ConfigError as error:
+            print(f"{error} (%llm config check shows all of it)")  # noqa: T201 - a notice
 
     def _prepared(self, options: Options, body: str, namespace: Namespace) -> Asked:
         prompt = prompt_of(body)

@@ -249,6 +249,24 @@ def test_a_configuration_routes_is_shown_checked_and_read_again(kernel, tmp_path
     assert "no configuration" in kernel.run("%llm config use none").text
 
 
+def test_what_a_fresh_kernel_shows_knows_of_the_file_beside_it(bare_environment, tmp_path):
+    file = tmp_path / "routing_config.yml"
+    file.write_text(SEEDS_RULE.replace("task_type", "task_typ"))
+    fresh = started(bare_environment)
+    try:
+        fresh.run(f"%cd {tmp_path}\n%load_ext multimodel_magic")
+        broken = fresh.run("%llm")
+        assert broken.status == "ok"
+        assert "did you mean 'task_type'? (%llm config check shows all of it)" in broken.streams
+        file.write_text(SEEDS_RULE)
+        shown = fresh.run("%llm config show")
+        assert "using" in shown.streams
+        assert "scripted:answers" in shown.text
+        assert str(file) in fresh.run("%llm").text
+    finally:
+        stopped(fresh)
+
+
 def test_a_strategy_is_named_on_the_line_and_explained(kernel):
     ran = kernel.run("%%llm -s complexity -n\nProve the Riemann hypothesis.")
     assert "complexity" in ran.text
