@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from multimodel_magic.notebook.charts.paint import INK
 from tests.colours import contrast, in_dark_lab
 
-from .lab import Lab, Notebook
+from .lab import Lab, Notebook, Notebook7Server
 
 CELLS = ("%load_ext multimodel_magic", "%%llm scripted:echo\nHello", "%llm plot latency")
 STYLE = "img => { const s = getComputedStyle(img); return [s.backgroundColor, s.filter]; }"
@@ -40,3 +40,17 @@ def test_a_chart_can_be_read_in_both_themes_with_and_without_trust(lab: Lab, the
     for one in (reopened, notebook):
         one.use_theme("JupyterLab Light")
         one.close()
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_a_chart_can_be_read_in_notebook_7_on_an_older_kernel(
+    lab: Lab, notebook7_server: Notebook7Server, theme: str
+) -> None:
+    kernel = notebook7_server.offer("7.2")
+    notebook = lab.open(CELLS, kernel=kernel, server=notebook7_server)
+    notebook.run_all()
+    notebook.use_theme(theme)
+    assert contrast_of(notebook, 2) >= 4.5
+    assert notebook.console == []
+    notebook.use_theme("JupyterLab Light")
+    notebook.close()
