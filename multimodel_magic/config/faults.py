@@ -194,6 +194,7 @@ _SYNONYMS: Mapping[str, str] = {
     "url": "base_url",
     "timeout": "timeout_s",
     "weight": "share",
+    "share": "percentage",
     "requests": "requests_per_minute",
     "rpm": "requests_per_minute",
     "tpm": "tokens_per_minute",

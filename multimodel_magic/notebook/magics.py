@@ -58,6 +58,7 @@ __all__ = [
     "with_settings",
 ]
 
+_SHOW_WHAT_IS_IN_FORCE = frozenset({"status", "models", "config", "replay", "playground", "ab"})
 _FILES = (["check"], ["use"], ["edit"])
 """What `%llm config` does with a file that it is told of itself."""
 
@@ -183,12 +184,13 @@ class Magics:
 
     def _refresh_if_read(self, options: Options) -> None:
         """Take it up before a subcommand shows what is in force; a broken file stops none."""
-        if options.subcommand == "help" or options.arguments.split(None, 1)[:1] in _FILES:
+        named = options.arguments.split(None, 1)[:1] in _FILES
+        if options.subcommand not in _SHOW_WHAT_IS_IN_FORCE or named:
             return
         try:
             self._refresh()
         except ConfigError as error:
-            print(f"{error} (%llm config check shows all of it)")  # noqa: T201 - a notice
+            print(f"not in force: {error}")  # noqa: T201 - a notice
 
     def _prepared(self, options: Options, body: str, namespace: Namespace) -> Asked:
         prompt = prompt_of(body)

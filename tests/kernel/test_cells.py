@@ -257,7 +257,8 @@ def test_what_a_fresh_kernel_shows_knows_of_the_file_beside_it(bare_environment,
         fresh.run(f"%cd {tmp_path}\n%load_ext multimodel_magic")
         broken = fresh.run("%llm")
         assert broken.status == "ok"
-        assert "did you mean 'task_type'? (%llm config check shows all of it)" in broken.streams
+        assert "not in force: routing_config.yml:6: routing.rules" in broken.streams
+        assert "not in force" not in fresh.run("%llm history").streams
         file.write_text(SEEDS_RULE)
         shown = fresh.run("%llm config show")
         assert "using" in shown.streams
