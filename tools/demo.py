@@ -35,8 +35,10 @@ def main() -> int:
         place = {"metadata": {"path": str(ROOT / "notebooks")}}
         # ipykernel warns of its own loopback sockets; whoever runs a demo takes it for a fault.
         quiet = ["--IPKernelApp.log_level=ERROR"]
-        client = NotebookClient(notebook, kernel_name="python3", resources=place)
-        client.execute(extra_arguments=quiet)
+        client = NotebookClient(
+            notebook, kernel_name="python3", resources=place, extra_arguments=quiet
+        )
+        client.execute()
     except CellExecutionError as error:
         failed = str(error)
     executed, page = OUT / NOTEBOOK.name, OUT / f"{NOTEBOOK.stem}.html"
