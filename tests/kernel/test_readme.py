@@ -1,6 +1,8 @@
 """Every command and output of the README, run as a reader would."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,17 @@ def test_the_readmes_cells_run_in_order_and_print_what_it_says(kernel):
             assert last.status == "ok", (text, last.traceback)
         else:
             assert _normal(last.text + last.streams) == _normal(text)
+
+
+@pytest.mark.local
+def test_make_demo_prints_its_receipts_and_nothing_that_looks_like_a_fault():
+    command = [sys.executable, str(ROOT / "tools" / "demo.py")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    receipts = [line for line in ran.stdout.splitlines() if line.startswith("cell ")]
+    assert len(receipts) == 5
+    assert "fell back from scripted:overloaded" in receipts[3]
+    assert "WARNING" not in ran.stderr
 
 
 def test_the_readmes_make_targets_exist():
