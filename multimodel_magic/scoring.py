@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import exp, log1p
@@ -91,6 +91,7 @@ _FORMULA_MARK = re.compile(
 )
 _ITEM = re.compile(r"\n[ \t]*(?:[-*\u2022]|\d{1,2}[.)])[ \t]+\S")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NAME = re.compile(r"(?<=[\w,;)] )[A-Z][\w'-]*")
 _SMALL_SUM = re.compile(
     r"\W*(?:(?:what(?:'?s| is)|how much is|compute|calculate)\s+)?"
     r"\d{1,3}(?:\s*[-+*/x\u00d7]\s*\d{1,3}){1,2}\s*=?\W*",
@@ -115,7 +116,7 @@ class Signal:
     contribution: float
     """`weight * value`: what it adds to the raw score, before calibration."""
     words: tuple[str, ...] = ()
-    """What fired it, as written in lower case."""
+    """What fired it: words in lower case, names and figures, or how much of it there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ def complexity(prompt: str) -> Complexity:
         return Complexity(ABSTAINED, (), abstained=True)
     found = _words_found(reading)
     signals = [
-        Signal(name, value, weight, value * weight, found.get(name) or _fired_by(name, reading))
+        Signal(name, value, weight, value * weight, found.get(name) or _fired_by(name, prompt))
         for name, value, weight in zip(SIGNALS, reading.measured, _WEIGHTS, strict=True)
         if value
     ]
@@ -345,30 +346,41 @@ def _words_found(reading: _Reading) -> dict[str, tuple[str, ...]]:
     return {signal: tuple(sorted(words)) for signal, words in found.items()}
 
 
-def _fired_by(name: str, reading: _Reading) -> tuple[str, ...]:
-    """Name what fired a signal that is not made of words."""
-    if name == "pasted_code":
-        return tuple(mark.strip() for mark in _CODE_MARKS if mark in reading.text)
-    if name == "formula":
-        found_mark = _FORMULA_MARK.search(reading.text)
-        return (
-            (reading.text[max(found_mark.start() - 3, 0) : found_mark.end()].strip(),)
-            if found_mark
-            else ()
-        )
-    if name == "rare":
-        return tuple(
-            sorted(
-                {
-                    word
-                    for word in reading.text.lower().split()
-                    if len(word) >= _LONG_WORD and word.isalpha()
-                }
-            )
-        )
-    if name == "numbers":
-        return tuple(found.group() for found in islice(_NUMBER.finditer(reading.text), 8))
-    return ()
+def _fired_by(name: str, prompt: str) -> tuple[str, ...]:
+    """Name what fired a signal that is not made of words, or say how much of it there is."""
+    said = _SAID.get(name)
+    return () if said is None else tuple(islice(said(prompt), _MOST_SAID))
 
+
+def _amount(prompt: str) -> Iterator[str]:
+    words = len(prompt.split())
+    dense = len(prompt.encode(errors="replace")) > _DENSE_BYTES * len(prompt)
+    yield f"{len(prompt):,} characters" if dense else f"{words:,} words"
+
+
+def _long_words(prompt: str) -> Iterator[str]:
+    words = {w for w in prompt.lower().split() if len(w) >= _LONG_WORD and w.isalpha()}
+    return iter(sorted(words))
+
+
+def _formula(prompt: str) -> Iterator[str]:
+    if found := _FORMULA_MARK.search(prompt):
+        yield prompt[max(found.start() - 3, 0) : found.end()].strip()
+
+
+_MOST_SAID = 8
+_SAID: dict[str, Callable[[str], Iterator[str]]] = {
+    "length": _amount,
+    "clauses": lambda prompt: iter(
+        [f"commas, semicolons: {prompt.count(',') + prompt.count(';')}"]
+    ),
+    "names": lambda prompt: (name.group() for name in _NAME.finditer(prompt)),
+    "numbers": lambda prompt: (number.group() for number in _NUMBER.finditer(prompt)),
+    "items": lambda prompt: iter([f"lines of a list: {len(_ITEM.findall(chr(10) + prompt))}"]),
+    "pasted_code": lambda prompt: (mark.strip() for mark in _CODE_MARKS if mark in prompt),
+    "formula": _formula,
+    "rare": _long_words,
+    "small_sum": lambda prompt: iter([prompt.strip()]),
+}
 
 _WEIGHTS = tuple(WEIGHTS[name] for name in SIGNALS)

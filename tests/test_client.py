@@ -527,3 +527,20 @@ async def test_a_context_too_long_for_all_is_the_error_and_nobody_else_is_asked(
     )
     assert len(response.attempts) == 1
     assert isinstance(response.error, ContextTooLong)
+
+
+class Closing(ScriptedProvider):
+    """Counts how often it was closed."""
+
+    closed = 0
+
+    async def aclose(self):
+        self.closed += 1
+
+
+async def test_a_client_closes_its_connections_at_the_end_of_async_with():
+    provider = Closing({"m": [Say("Hello")]})
+    async with UnifiedLLMClient({"scripted": provider}) as client:
+        assert (await client.generate("Hi", "scripted:m")).text == "Hello"
+        assert not provider.closed
+    assert provider.closed == 1

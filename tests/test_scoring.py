@@ -157,6 +157,15 @@ def test_signals_name_the_words_that_fired_them():
     assert signals["negation"].words == ("don't",)
 
 
+def test_a_signal_without_words_says_how_much_of_it_there_is():
+    prompt = "Compare Rome, Paris and New York, and say why:\n- the first grew\n- the last did not"
+    words = {signal.name: signal.words for signal in complexity(prompt).signals}
+    assert words["length"] == ("18 words",)
+    assert words["clauses"] == ("commas, semicolons: 2",)
+    assert words["items"] == ("lines of a list: 2",)
+    assert words["names"] == ("Rome", "Paris", "New", "York")
+
+
 def test_a_greeting_counts_only_where_it_is_all_there_is():
     assert "greeting" in fired("Hello there!")
     assert "greeting" not in fired("Hello, please prove that every bounded sequence converges")

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Self
 
 from multimodel_magic import bridge, limits, plugins, pricing
 from multimodel_magic.attachments import attached
@@ -349,8 +349,14 @@ class UnifiedLLMClient:
         """See to it that these models (`provider:model`) can be priced, whatever must be loaded."""
         await self._prices.ready(self.price, providers_of(models))
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
     async def aclose(self) -> None:
-        """Close every provider's connections."""
+        """Close every provider's connections; `async with` does it at its end."""
         for provider in self.providers.values():
             await provider.aclose()
 
