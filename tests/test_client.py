@@ -539,7 +539,7 @@ class Closing(ScriptedProvider):
 
 
 async def test_a_client_closes_its_connections_at_the_end_of_async_with():
-    provider = Closing({"m": [Say("Hello")]})
+    provider = Closing({"m": [[Say("Hello")]]})
     async with UnifiedLLMClient({"scripted": provider}) as client:
         assert (await client.generate("Hi", "scripted:m")).text == "Hello"
         assert not provider.closed
