@@ -31,6 +31,7 @@ Messages say what was wrong, where, and what to do, in one line, and never hold 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -86,6 +87,12 @@ def did_you_mean(word: str, known: Iterable[str], *, most: int = 3, alike: float
     return f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
 
 
+# C0 and C1 controls except tab and newline (terminal escapes), and lone surrogates (not UTF-8).
+# The last two ranges turn around what stands behind them, the receipt and its cost included.
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+"""What no text of a model or server may bring into a terminal or page."""
+
+
 class MultimodelError(Exception):
     """The root of the tree. In a notebook it shows as one line."""
 
@@ -93,7 +100,8 @@ class MultimodelError(Exception):
     """Whether the request's own deadline is to blame and not the model's health."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        # A server's own words may stand in it, and a terminal obeys escapes.
+        super().__init__(UNPRINTABLE.sub("\ufffd", " ".join(message.split())))
 
     def _render_traceback_(self) -> list[str]:
         """Give IPython one line instead of the frames of asyncio and httpx."""

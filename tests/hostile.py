@@ -80,6 +80,7 @@ HOSTILE: dict[str, str] = {
     "math far away": r"$\kern-900em\rule{2000em}{2000em} \raise 500em{x}$",
     "math tall": r"$\begin{matrix}a\\[900em]b\end{matrix}$ $\hspace{ 9000px}\vspace{-1000 pt}$",
     "math environment": "\\begin{align}\n\\href{javascript:alert(1)}{x}\n\\end{align}",
+    "math nested": "$" + r"\frac{1}{" * 180 + "x" + "}" * 180 + "$",
     "math unclosed": rf"$$ x \href{{javascript:{RUN}}}{{x}}" + f"\n\n<script>{RUN}</script>",
     "dollars outside math": rf"a\$ \$ $ \href{{javascript:{RUN}}}{{x}} $",
     "json": f'{{"a": "<script>{RUN}</script>", "b": "<img src=x onerror={RUN}>"}}',

@@ -145,6 +145,7 @@ def test_a_subcommand_stands_alone(line, subcommand, arguments):
         ("-s a -s b hi", "-s contradicts or repeats"),
         ("--fallback a --no-fallback hi", "--no-fallback contradicts or repeats"),
         ("modls", "'modls' is no subcommand; did you mean 'models'?"),
+        ("wyh", "'wyh' is no subcommand; did you mean 'why'?"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_nearest(line, message):

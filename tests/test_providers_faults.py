@@ -94,3 +94,11 @@ def test_an_error_event_with_an_unknown_type_is_no_answer() -> None:
     place = Place("p", "m")
     assert type(from_body(place, {"error": "whatever"})) is errors.MalformedAnswer
     assert type(from_body(place, {"error": {"code": 503}})) is errors.Overloaded
+
+
+def test_a_servers_words_bring_no_escape_to_the_terminal() -> None:
+    said = "\x1b]52;c;cHduZWQ=\x07 \x1b[2J \x9b31m \u202e busy"
+    told = fault(Place("p", "m"), 400, {"error": {"message": said}})
+    (line,) = told._render_traceback_()
+    assert line.endswith("busy")
+    assert all(sign.isprintable() for sign in f"{told}{line}")

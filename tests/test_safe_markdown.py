@@ -168,6 +168,26 @@ def test_a_link_whose_text_is_another_address_says_where_it_goes() -> None:
 
 
 @pytest.mark.parametrize(
+    "href", ["https://good.example@evil.example/", "https://evil.example/https://good.example"]
+)
+def test_a_link_that_only_contains_what_it_shows_says_where_it_goes(href: str) -> None:
+    assert f"goes to {href}" in to_html(f"[https://good.example]({href})")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "[www.good.example](https://www.good.example/a/b)",
+        "[https://good.example/a](https://good.example/a/b?c=d)",
+        "<someone@good.example>",
+        "[someone@good.example](mailto:someone@good.example)",
+    ],
+)
+def test_a_link_to_the_server_that_it_shows_is_left_alone(link: str) -> None:
+    assert "goes to" not in to_html(link)
+
+
+@pytest.mark.parametrize(
     "formula", ["$x_1*y_2*z$", "$$a_b$$", r"\(a<b\)", r"\[a_1\]", "$$\na_b\n= c\n$$"]
 )
 def test_formulas_reach_mathjax_as_they_were_written(formula: str) -> None:
@@ -193,6 +213,26 @@ def test_money_is_no_formula() -> None:
 )
 def test_formulas_that_would_touch_the_page_stay_code(formula: str) -> None:
     assert "mathjax_process" not in to_html(f"${formula}$ and\n\n$$\n{formula}\n$$\n")
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [
+        (r"\frac{1}{", "}"),
+        (r"\left(", r"\right)"),
+        (r"\begin{matrix}", r"\end{matrix}"),
+        (f"%{'}' * 30}\n" + r"\sqrt{", "}"),
+        (r"\verb|}}|\sqrt{", "}"),
+    ],
+)
+def test_a_formula_nested_deep_enough_to_crash_a_page_stays_code(opening, closing) -> None:
+    assert "mathjax_process" not in to_html(f"${opening * 40}x{closing * 40}$")
+
+
+def test_a_formula_nested_as_people_write_them_is_typeset() -> None:
+    continued = r"1+\cfrac{1}{" * 12 + "x" + "}" * 12
+    assert "mathjax_process" in to_html(f"${continued}$")
+    assert "mathjax_process" in to_html(r"$\{ \frac{a}{b} \mid " + r"\frac{a}{b} " * 40 + r"\}$")
 
 
 def test_labels_are_dropped_because_mathjax_refuses_a_second_one() -> None:

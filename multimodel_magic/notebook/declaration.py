@@ -144,7 +144,7 @@ SUBCOMMANDS: dict[str, Subcommand] = {
         "[STRATEGY|FILE]",
         rf"|([\w-]+|{_FILE})?" + _SCOPE,
     ),
-    "reset": Subcommand("forget conversations and history; the ledger keeps its rows"),
+    "reset": Subcommand("forget conversations, history, refused keys; the ledger stays"),
     "doctor": Subcommand("check keys, servers and packages, and say what to do"),
     "help": Subcommand("this page"),
 }

@@ -414,7 +414,7 @@ def _compare(magics: Magics, _: Options) -> None:
 
 def _reset(magics: Magics, _: Options) -> None:
     magics.session.reset()
-    print("Conversations and history are forgotten; the ledger keeps its rows.")  # noqa: T201
+    print("Conversations, history and refused keys are forgotten; the ledger keeps its rows.")  # noqa: T201
 
 
 SUBCOMMANDS: dict[str, Callable[[Magics, Options], object]] = {

@@ -10,6 +10,7 @@ from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
+from itertools import accumulate
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -42,6 +43,13 @@ _HUGE = re.compile(
     r"|[\[{]\s*[-+]?\d{3,9}(?:\.\d*)?\s*(?:pt|px|cm|mm|in)\s*[\]}]"
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
+# So is one nested deeper than any real formula: 120 fractions in each other (1.3 kB) crashed the
+# browser's tab, 80 did not.
+_MOST_NESTED = 30
+_NESTING = re.compile(r"\\(?:left|right|begin|end)(?![A-Za-z])|\\.|[{}]", re.DOTALL)
+_OPENING, _CLOSING = {"{", "\\left", "\\begin"}, {"}", "\\right", "\\end"}
+# What closes in a comment or verbatim closes nothing.
+_HIDING = re.compile(r"(?<!\\)%|\\verb")
 _LABEL = re.compile(r"(?<!\\)\\label\{[^{}]*\}")
 _ENVIRONMENT = re.compile(r"\\begin\{([a-zA-Z]{1,20}\*?)\}")
 # Hostile text costs up to 10 us a character, and more within one paragraph. These bound what a
@@ -241,12 +249,23 @@ def _adapted(rule: _Rule) -> Callable[..., str]:
 def _formula(place: _Place, *, display: bool) -> str:
     tex, environment = place.token.content, place.environment
     environment["formulas"] += 1
-    harmless = _DENIED.isdisjoint(_COMMAND.findall(tex)) and not _HUGE.search(tex)
-    if not harmless or not environment["final"] or environment["formulas"] > _MOST_FORMULAS:
+    if not _harmless(tex) or not environment["final"] or environment["formulas"] > _MOST_FORMULAS:
         return code_block(tex) if display else f"<code>{escape(tex)}</code>"
     tag, style = ("div", f' style="{_FORMULA_STYLE}"') if display else ("span", "")
     shown = escape(_LABEL.sub("", tex))
     return f'<{tag} class="mathjax_process tex2jax_process"{style}>{shown}</{tag}>'
+
+
+def _harmless(tex: str) -> bool:
+    known = _DENIED.isdisjoint(_COMMAND.findall(tex)) and not _HUGE.search(tex)
+    return known and _depth(tex) <= _MOST_NESTED
+
+
+def _depth(tex: str) -> int:
+    """Count how many groups, brackets and environments stand in each other at most."""
+    closing = set() if _HIDING.search(tex) else _CLOSING
+    marks = _NESTING.findall(tex)
+    return max(accumulate((mark in _OPENING) - (mark in closing) for mark in marks), default=0)
 
 
 def _math_inline_html(place: _Place) -> str:
@@ -295,8 +314,19 @@ def _link_close_html(place: _Place) -> str:
     begin = next(i for i in range(place.at, -1, -1) if place.tokens[i].type == "link_open")
     shown = "".join(token.content for token in place.tokens[begin : place.at]).strip()
     href = str(place.tokens[begin].attrs["href"])
-    honest = shown in href or not _ADDRESS.search(shown)
+    honest = _leads_to(shown, href) or not _ADDRESS.search(shown)
     return "</a>" if honest else f"</a> (goes to {escape(href)})"
+
+
+def _leads_to(shown: str, href: str) -> bool:
+    """Whether an address is shown of the very server that `href` asks, not only a part of it."""
+    if shown in {href, href.removeprefix("mailto:")}:
+        return True
+    try:
+        server = urlsplit(shown if "://" in shown else f"//{shown}").netloc
+    except ValueError:
+        return False
+    return bool(server) and server == urlsplit(href).netloc
 
 
 def _link(href: str) -> str:

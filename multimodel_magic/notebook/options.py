@@ -164,12 +164,18 @@ def _subcommand(line: str) -> Options | None:
     _refuse_slip(line)
     _refuse_without_dashes(name, arguments, line)
     # Nearer than did_you_mean asks: "hello" is a prompt, not a misspelt "help".
-    near = get_close_matches(line, SUBCOMMANDS, n=1, cutoff=0.8) if line.isalpha() else []
+    near = _nearest(line) if line.isalpha() else []
     if near and line not in SUBCOMMANDS:
         refuse(
             f"{line!r} is no subcommand; did you mean {near[0]!r}? (as a prompt: %llm -- {line})"
         )
     return None
+
+
+def _nearest(word: str) -> list[str]:
+    """List the subcommands that `word` is nearly; of a short one swapped letters are enough."""
+    swapped = [name for name in SUBCOMMANDS if sorted(name) == sorted(word)]
+    return swapped or get_close_matches(word, SUBCOMMANDS, n=1, cutoff=0.8)
 
 
 def _refuse_slip(line: str) -> None:

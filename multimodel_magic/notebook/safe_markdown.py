@@ -13,11 +13,11 @@ here, and a formula with a command that sets attributes, links, loads or defines
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from multimodel_magic.errors import UNPRINTABLE
 from multimodel_magic.notebook.highlight import highlighted
 
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ IGNORED_BY_MATHJAX = "mathjax_ignore tex2jax_ignore"
 
 # Hostile text costs up to 10 us a character; these bound a paint, and no real answer comes near.
 _MOST_CHARS, _MOST_LINES = 1_000_000, 20_000
-# C0 and C1 controls except tab and newline (terminal escapes), and lone surrogates (not UTF-8).
-# The last two ranges turn around what stands behind them, the receipt and its cost included.
-_UNPRINTABLE = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
 _CODE_STYLE = "margin:.5em 0;padding:.5em .75em;overflow-x:auto;white-space:pre"
 # Said of `code` too: nbconvert wraps it, and breaks 300 into "30" and "0" where a pane is narrow.
 _LINE_STYLE = "white-space:inherit;word-break:normal;overflow-wrap:normal"
@@ -56,7 +53,7 @@ def plain(text: str) -> str:
     >>> plain("red \x1b[31malert\x07 \u202e$0")
     'red \ufffd[31malert\ufffd \ufffd$0'
     """
-    return re.sub(_UNPRINTABLE, "\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def text_block(text: str) -> str:
