@@ -145,6 +145,7 @@ def test_a_subcommand_stands_alone(line, subcommand, arguments):
         ("-s a -s b hi", "-s contradicts or repeats"),
         ("--fallback a --no-fallback hi", "--no-fallback contradicts or repeats"),
         ("modls", "'modls' is no subcommand; did you mean 'models'?"),
+        ("local:smollm2 hi", "name it with -m: %llm -m local:smollm2 ..."),
         ("wyh", "'wyh' is no subcommand; did you mean 'why'?"),
     ],
 )

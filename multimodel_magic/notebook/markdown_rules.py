@@ -43,8 +43,8 @@ _HUGE = re.compile(
     r"|[\[{]\s*[-+]?\d{3,9}(?:\.\d*)?\s*(?:pt|px|cm|mm|in)\s*[\]}]"
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
-# So is one nested deeper than any real formula: 120 fractions in each other (1.3 kB) crashed the
-# browser's tab, 80 did not.
+# So is one nested deeper than any real formula: a hundred fractions in each other, more or less
+# (1 kB), crash the browser's tab.
 _MOST_NESTED = 30
 _NESTING = re.compile(r"\\(?:left|right|begin|end)(?![A-Za-z])|\\.|[{}]", re.DOTALL)
 _OPENING, _CLOSING = {"{", "\\left", "\\begin"}, {"}", "\\right", "\\end"}

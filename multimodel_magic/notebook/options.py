@@ -26,6 +26,7 @@ from multimodel_magic.notebook.declaration import (
     names_in,
     refuse,
 )
+from multimodel_magic.plugins import provider_names
 from multimodel_magic.types import Attachment, Message, Option, Request
 
 __all__ = [
@@ -163,6 +164,7 @@ def _subcommand(line: str) -> Options | None:
         return Options(subcommand=name, arguments=arguments)
     _refuse_slip(line)
     _refuse_without_dashes(name, arguments, line)
+    _refuse_unsaid_model(name, arguments, line)
     # Nearer than did_you_mean asks: "hello" is a prompt, not a misspelt "help".
     near = _nearest(line) if line.isalpha() else []
     if near and line not in SUBCOMMANDS:
@@ -195,6 +197,16 @@ def _refuse_without_dashes(name: str, arguments: str, line: str) -> None:
     if name == "compare" and rest.strip() and "," in first.strip(","):
         refuse(
             f"to compare, the option needs its dashes: %llm --compare {first} ..."
+            f" (as a prompt: %llm -- {line[:40]} ...)"
+        )
+
+
+def _refuse_unsaid_model(name: str, arguments: str, line: str) -> None:
+    """Refuse `PROVIDER:MODEL prompt`: only a cell magic takes the model so; here it is text."""
+    provider, _, model = name.partition(":")
+    if model and arguments.strip() and provider in provider_names():
+        refuse(
+            f"to ask that model, name it with -m: %llm -m {name} ..."
             f" (as a prompt: %llm -- {line[:40]} ...)"
         )
 
