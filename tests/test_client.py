@@ -258,6 +258,19 @@ async def test_a_reader_that_leaves_early_leaves_a_row_too():
     assert client.ledger.responses[0].attempts[0].error_type == "Cancelled"
 
 
+async def test_a_cancellation_stays_asyncios_own_and_says_what_it_stopped():
+    client = _client({"m": [[Say("tick " * 100, chunk_chars=5, delay_s=0.01)]]})
+    client.providers["a"]._sleep = asyncio.sleep
+    with pytest.raises(TimeoutError) as late:
+        async with asyncio.timeout(0.05):
+            await client.generate("Hi", "a:m")
+    cancelled = late.value.__cause__
+    assert type(cancelled) is asyncio.CancelledError, "asyncio compares the class itself"
+    (line,) = cancelled._render_traceback_()
+    assert line.startswith("Cancelled: interrupted after ")
+    assert line.endswith("s of asking a:m; it is in the ledger")
+
+
 async def test_cancelling_during_a_retry_wait_leaves_a_row():
     client = _client({"m": [[OVERLOADED]]})
     client._sleep = asyncio.sleep

@@ -25,6 +25,7 @@ __all__ = [
     "aiterate",
     "arun",
     "aside",
+    "awake",
     "blocking",
     "consume",
     "iterate",
@@ -35,6 +36,7 @@ __all__ = [
 
 P = ParamSpec("P")
 T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
 
 HEARTBEAT_S = 0.05
 """How often a blocked caller looks up: Ctrl-C is seen between two waits on Windows too."""
@@ -103,9 +105,14 @@ class _Job(Generic[T]):
     def wait(self, timeout_s: float) -> bool:
         return self._done.wait(timeout_s)
 
+    def explain(self, interrupt: E) -> E:
+        """Let an interrupt show what the coroutine says of its cancellation, where it does."""
+        vars(interrupt).update(vars(self._error) if self._error is not None else {})
+        return interrupt
+
     def result(self) -> T:
         if isinstance(self._error, asyncio.CancelledError):
-            raise KeyboardInterrupt from None
+            raise self.explain(KeyboardInterrupt()) from None
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[return-value]  # set where there is no error
@@ -208,9 +215,10 @@ def run(coro: Coroutine[Any, Any, T]) -> T:
     try:
         while not job.wait(HEARTBEAT_S):
             pass
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         job.cancel()
         job.wait(GRACE_S)
+        job.explain(interrupt)
         raise
     return job.result()
 
@@ -243,21 +251,47 @@ def run_here(coro: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-async def arun(coro: Coroutine[Any, Any, T]) -> T:
-    """Await `coro`, which runs on the background loop, from any other loop.
+_awake: dict[asyncio.AbstractEventLoop, tuple[int, asyncio.TimerHandle]] = {}
+"""Loops that are kept awake: by how many, and their next beat."""
 
-    The heartbeat is there because ipykernel schedules the cancellation of an interrupted cell
-    with a plain `call_soon`, which an idle loop sees only when it next wakes.
+
+@contextlib.contextmanager
+def awake() -> Generator[None, None, None]:
+    """Have the caller's own loop look up every 50 ms, that it sees an interrupt in good time.
+
+    ipykernel schedules the cancellation of an interrupted cell with a plain `call_soon`, which an
+    idle loop sees only when it next wakes. One beat serves all who wait on a loop; ours needs none.
     """
+    here = asyncio.get_running_loop()
+    if here is _loop:
+        yield
+        return
+    many, beat = _awake.get(here) or (0, here.call_later(HEARTBEAT_S, _beat, here))
+    _awake[here] = many + 1, beat
+    try:
+        yield
+    finally:
+        many, beat = _awake.pop(here)
+        if many > 1:
+            _awake[here] = many - 1, beat
+        else:
+            beat.cancel()
+
+
+def _beat(here: asyncio.AbstractEventLoop) -> None:
+    _awake[here] = _awake[here][0], here.call_later(HEARTBEAT_S, _beat, here)
+
+
+async def arun(coro: Coroutine[Any, Any, T]) -> T:
+    """Await `coro`, which runs on the background loop, from any other loop."""
     here = asyncio.get_running_loop()
     if here is loop():
         return await coro
     over = asyncio.Event()
     job = _Job(coro, lambda: _wake(here, over))
     try:
-        while not over.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(over.wait(), HEARTBEAT_S)
+        with awake():
+            await over.wait()
     except asyncio.CancelledError:
         job.cancel()
         await _settle(job)
@@ -332,7 +366,7 @@ def iterate(
         else:
             break
     if stop_s is not None:
-        raise KeyboardInterrupt
+        raise job.explain(KeyboardInterrupt())
     job.result()
 
 
@@ -402,7 +436,7 @@ async def aiterate(
             await _settle(job)
     if stop_s is not None:
         # Not KeyboardInterrupt: asyncio lets that tear down the caller's loop.
-        raise asyncio.CancelledError
+        raise job.explain(asyncio.CancelledError())
     job.result()
 
 

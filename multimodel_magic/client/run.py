@@ -13,6 +13,7 @@ from multimodel_magic.client.checks import priced
 from multimodel_magic.client.prices import PriceList
 from multimodel_magic.errors import (
     AuthenticationFailed,
+    Cancelled,
     ConnectionFailed,
     ContentFiltered,
     Misconfigured,
@@ -48,7 +49,17 @@ from multimodel_magic.types import (
     Usage,
 )
 
-__all__ = ["Call", "Means", "Place", "Run", "closed", "in_trouble", "response_of", "unfinished"]
+__all__ = [
+    "Call",
+    "Means",
+    "Place",
+    "Run",
+    "closed",
+    "in_trouble",
+    "response_of",
+    "stopped",
+    "unfinished",
+]
 
 _NOT_BILLED = (AuthenticationFailed, ConnectionFailed, Misconfigured, Overloaded, RateLimited)
 """Failures in which the vendor says that it did no work (or was never reached): 0 tokens."""
@@ -198,6 +209,26 @@ def unfinished(run: Run) -> Response:
     )
     response = response_of(run)
     return replace(response, attempts=(*response.attempts, *under_way))
+
+
+def stopped(run: Run, error: asyncio.CancelledError, *, kept: bool) -> Cancelled:
+    """Return how a cancelled request ended, and let IPython show `error` in the same line.
+
+    Parameters
+    ----------
+    error
+        It travels on as it is: asyncio compares its class, so that it can be none of ours.
+    kept
+        Whether a ledger has the request.
+    """
+    names = [one.name for one in run.attempts if one.error_type == Cancelled.__name__]
+    doing = f"asking {' and '.join(names)}" if names else "waiting"
+    after_s = run.means.clock() - run.started_s
+    ended = Cancelled(
+        f"interrupted after {after_s:.1f} s of {doing}" + "; it is in the ledger" * kept
+    )
+    error._render_traceback_ = ended._render_traceback_  # type: ignore[attr-defined]  # IPython asks it
+    return ended
 
 
 def closed(run: Run, call: Call, error: BaseException | None) -> Attempt:

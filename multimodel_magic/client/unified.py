@@ -31,7 +31,7 @@ from multimodel_magic.client.counting import Counting
 from multimodel_magic.client.kinds import check_kinds, check_parts
 from multimodel_magic.client.prices import PriceList
 from multimodel_magic.client.rehearsal import Rehearsal
-from multimodel_magic.client.run import Means, Run, response_of
+from multimodel_magic.client.run import Means, Run, response_of, stopped
 from multimodel_magic.client.walk import Walk
 from multimodel_magic.errors import (
     AuthenticationFailed,
@@ -180,27 +180,28 @@ class UnifiedLLMClient:
         """
         check_kinds(request)
         run = self._begin(request)
-        try:
-            run.route = await self.route(request)
-            yield Routed(run.route)
-            async with aclosing(self._counting.ready(run, self.ledger)) as notices:
-                async for notice in notices:
-                    yield notice
-            async with aclosing(Walk(run).events()) as events:
-                async for event in events:
-                    yield event
-        except asyncio.CancelledError:
-            run.error = Cancelled("interrupted: the request was stopped")
+        with bridge.awake():
+            try:
+                run.route = await self.route(request)
+                yield Routed(run.route)
+                async with aclosing(self._counting.ready(run, self.ledger)) as notices:
+                    async for notice in notices:
+                        yield notice
+                async with aclosing(Walk(run).events()) as events:
+                    async for event in events:
+                        yield event
+            except asyncio.CancelledError as error:
+                run.error = stopped(run, error, kept=self.ledger is not None)
+                yield Finished(self._finish(run))
+                raise
+            except MultimodelError as error:
+                run.error = error
+            except BaseException as error:
+                # A consumer that left early (GeneratorExit) or a bug: the attempt is on the books.
+                run.error = error if isinstance(error, Exception) else Cancelled("the reader left")
+                self._finish(run)
+                raise
             yield Finished(self._finish(run))
-            raise
-        except MultimodelError as error:
-            run.error = error
-        except BaseException as error:
-            # A consumer that left early (GeneratorExit) or a bug: the attempt is on the books.
-            run.error = error if isinstance(error, Exception) else Cancelled("the reader left")
-            self._finish(run)
-            raise
-        yield Finished(self._finish(run))
 
     async def generate(
         self,

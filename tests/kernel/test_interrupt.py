@@ -1,5 +1,6 @@
 """Stop means stop: the vendor's connection too, wherever the interrupt strikes."""
 
+import re
 import time
 
 import pytest
@@ -51,6 +52,33 @@ def test_an_interrupt_closes_the_vendors_connection_within_half_a_second(kernel,
     assert "'error_type': 'Cancelled'" in attempt
     assert "drip drip" in ran.text
     assert kernel.run("%%llm scripted:echo\nstill here").status == "ok"
+
+
+SLOW = "from multimodel_magic import llm\nimport asyncio\n%llm chaos scripted=latency=30s"
+
+
+@on_every_ipykernel
+@pytest.mark.parametrize(
+    "code",
+    [
+        "await llm.acall('Hello', 'scripted:echo')",
+        "await asyncio.gather(*(llm.acall(one, 'scripted:echo') for one in 'abc'))",
+        "llm('Hello', 'scripted:echo')",
+        "for _ in llm.client.stream_sync(Request('Hello', models=('scripted:echo',))): pass",
+        "async for _ in llm.client.stream(Request('Hello', models=('scripted:echo',))): pass",
+    ],
+)
+def test_an_interrupt_of_what_code_asks_is_one_line_at_once(kernel, code):
+    kernel.run(f"{SLOW}\nfrom multimodel_magic import Request")
+    ran = kernel.run(code, interrupt_after_s=1.0)
+    kernel.run("%llm chaos off")
+    assert ran.status == "error"
+    assert ran.took_s < 1.0 + 2.0, "nothing but the interrupt wakes the kernel for 30 s"
+    assert len(ran.traceback) == 1
+    assert re.fullmatch(
+        r"Cancelled: interrupted after \d\.\d s of asking scripted:echo; it is in the ledger",
+        ran.traceback[0],
+    )
 
 
 def test_the_key_appears_nowhere_but_in_the_header(kernel, drip):
