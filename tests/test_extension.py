@@ -5,9 +5,11 @@ from types import SimpleNamespace
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from jupyter_client.manager import KernelManager
+from traitlets import TraitError
 from traitlets.config import Config
 
 from multimodel_magic.notebook import extension, hosting
+from multimodel_magic.notebook.completion import Vocabulary
 from multimodel_magic.notebook.transformer import transform
 from multimodel_magic.types import Request, Response
 
@@ -47,7 +49,7 @@ class Backend:
         return ("line", line, local_ns.get("q"))
 
     def vocabulary(self):
-        raise NotImplementedError
+        return Vocabulary(models=("fast",), strategies=("complexity", "cost"))
 
     def show_response(self, response):
         self.shown.append(response)
@@ -69,6 +71,7 @@ def bare_shell(one_shell, monkeypatch):
     monkeypatch.delattr("builtins._", raising=False)
     yield one_shell
     extension.unload_ipython_extension(one_shell)
+    one_shell.config.pop("LLMMagics", None)  # IPython keeps what `%config` said
 
 
 @pytest.fixture
@@ -205,8 +208,38 @@ def test_a_terminal_waits_for_the_cells_end(shell):
 def test_settings_are_checked(shell):
     value(shell, "%config LLMMagics.strategy = 'complexity'")
     assert extension.settings(shell).strategy == "complexity"
+    with pytest.raises(TraitError, match="aliases"):
+        extension.settings(shell).aliases = {"mine": 3}
     with pytest.raises(LookupError):
         extension.settings(SimpleNamespace(configurables=[]))
+
+
+@pytest.mark.parametrize(
+    ("name", "slip", "nearest"),
+    [
+        ("strategy", "complexty", "complexity"),
+        ("strategy", "zzz", "complexity, cost"),
+        ("format", "markdwn", "markdown"),
+        ("cache", "of", "off"),
+        ("event_loop", "kernl", "kernel"),
+    ],
+)
+def test_a_setting_that_is_none_is_refused_at_once_with_the_nearest(shell, name, slip, nearest):
+    settings = extension.settings(shell)
+    before = getattr(settings, name)
+    value(shell, f"%config LLMMagics.{name} = {slip!r}")  # IPython logs what is refused
+    assert getattr(settings, name) == before
+    with pytest.raises(TraitError, match=f"{name} cannot be '{slip}'.*{nearest}"):
+        setattr(settings, name, slip)
+
+
+def test_what_was_refused_keeps_the_extension_from_no_reload(shell, recwarn):
+    value(shell, "%config LLMMagics.format = 'markdwn'")
+    extension.unload_ipython_extension(shell)
+    extension.load_ipython_extension(shell)
+    (said,) = (str(one.message) for one in recwarn)
+    assert said.startswith("LLMMagics.format cannot be 'markdwn'; did you mean 'markdown'?")
+    assert extension.settings(shell).format == "auto"
 
 
 @pytest.mark.parametrize("name", ["%llm", "%%llm", "%mm", "%%mm"])

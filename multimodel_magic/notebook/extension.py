@@ -11,12 +11,13 @@ import contextlib
 import importlib
 import sys
 import warnings
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeAlias, cast
 
 from IPython.core.getipython import get_ipython
-from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
+from traitlets import Bool, Dict, Enum, Float, Int, TraitError, Unicode, observe, validate
 from traitlets.config.configurable import Configurable
+from traitlets.config.loader import Config
 
 from multimodel_magic.notebook import FORMATS
 
@@ -70,6 +71,24 @@ class Backend(Protocol):
         ...
 
 
+def _refused(trait: str, value: str, known: Iterable[str]) -> TraitError:
+    """Say that a setting cannot be so, and what is near, as traitlets refuses a value."""
+    from multimodel_magic.errors import did_you_mean
+
+    near = did_you_mean(value, known, most=1) or f"; there are {', '.join(known)}"
+    return TraitError(f"LLMMagics.{trait} cannot be {value!r}{near}")
+
+
+class Choice(Enum):  # type: ignore[type-arg]  # generic for type checkers alone
+    """One of a few words; what is none of them is refused with the nearest."""
+
+    def error(self, obj: Any, value: Any, error: Any = None, info: Any = None) -> NoReturn:  # noqa: ANN401 - theirs
+        """Refuse a value (traitlets calls this)."""
+        if isinstance(value, str):
+            raise _refused(str(self.name), value, self.values or ())
+        super().error(obj, value, error, info)
+
+
 class LLMMagics(Configurable):
     """Defaults of `%llm` and `%%llm`; an option on the line outweighs them."""
 
@@ -79,7 +98,7 @@ class LLMMagics(Configurable):
     model = Unicode(
         "", help="The model, alias or role where none is named; empty: the strategy chooses."
     ).tag(config=True)
-    format = Enum(FORMATS, "auto", help="How an answer is shown.").tag(config=True)
+    format = Choice(FORMATS, "auto", help="How an answer is shown.").tag(config=True)
     stream = Bool(True, help="Show the answer while it grows.").tag(config=True)
     max_tokens = Int(
         None, allow_none=True, min=1, help="The longest answer, in tokens; None: the vendor's."
@@ -94,7 +113,7 @@ class LLMMagics(Configurable):
     ledger = Unicode(
         "", help="Where requests are recorded: a path, a database URL, :memory:; empty: your data."
     ).tag(config=True)
-    cache = Enum(
+    cache = Choice(
         ("auto", "on", "off"),
         None,
         allow_none=True,
@@ -106,12 +125,26 @@ class LLMMagics(Configurable):
     telemetry_content = Bool(False, help="Send prompts and answers too where telemetry is on.").tag(
         config=True
     )
-    aliases = Dict(help="Your own names: {'mine': 'provider:model'}.").tag(config=True)
-    event_loop = Enum(
+    aliases = Dict(
+        value_trait=Unicode(),
+        key_trait=Unicode(),
+        help="Your own names: {'mine': 'provider:model'}.",
+    ).tag(config=True)
+    event_loop = Choice(
         ("background", "kernel"),
         "background",
         help="Whose loop asks: a thread's, or (with nest-asyncio) the kernel's own.",
     ).tag(config=True)
+
+    @validate("strategy")
+    def _named(self, proposal: Mapping[str, str]) -> str:
+        # What a configuration file says is looked at in the first cell: loading imports nothing.
+        name = proposal["value"]
+        if name and self in getattr(self.parent, "configurables", ()):
+            known = self.backend.vocabulary().strategies
+            if name not in known:
+                raise _refused("strategy", name, sorted(known))
+        return name
 
     @observe("store_text", "ledger", "aliases", "cache", "telemetry", "telemetry_content")
     def _apply(self, _: object) -> None:
@@ -298,7 +331,7 @@ def load_ipython_extension(shell: Shell) -> None:
     """Register `%llm`, `%%llm`, `%mm`, `%%mm`, their completion, help and settings."""
     if any(isinstance(found, LLMMagics) for found in shell.configurables):
         return
-    shell.configurables.append(LLMMagics(parent=shell, config=shell.config))
+    shell.configurables.append(_configured(shell))
     _register_magics(shell)
     shell.input_transformers_cleanup.insert(0, transform)
     shell.Completer.custom_matchers.append(matcher)
@@ -308,6 +341,14 @@ def load_ipython_extension(shell: Shell) -> None:
     shell.display_formatter.formatters["text/plain"].for_type_by_name(*_SHOWN[0], _in_a_list)
     if getattr(shell, "kernel", None) is None:
         shell.display_trap.hook = _without_prompt(shell.display_trap.hook)
+
+
+def _configured(shell: Shell) -> LLMMagics:
+    try:
+        return LLMMagics(parent=shell, config=shell.config)
+    except TraitError as error:  # IPython keeps what `%config` refused, too: seen at %reload_ext
+        warnings.warn(f"{error}; what is configured of LLMMagics is passed over", stacklevel=3)
+        return LLMMagics(parent=shell, config=Config())
 
 
 def unload_ipython_extension(shell: Shell) -> None:
