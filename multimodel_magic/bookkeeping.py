@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from multimodel_magic.client.fitting import fitting
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -43,6 +45,7 @@ class Bookkeeping:
         """The session's attempts, one a row, failed and interrupted ones included."""
         return self.ledger.attempts_frame(session=self.id)
 
+    @fitting
     def metrics(self, *, since: timedelta | None = None, everything: bool = False) -> Metrics:
         """Return the figures of this session.
 
@@ -69,6 +72,7 @@ class Bookkeeping:
         ours = said[said["request_id"].isin(requests["request_id"])]
         return Metrics(requests, attempts, ours, self.client.price)
 
+    @fitting
     def export(
         self, file: str | Path, *, since: timedelta | None = None, everything: bool = False
     ) -> Exported:
@@ -93,6 +97,7 @@ class Bookkeeping:
         session = None if everything else self.id
         return exchange.export(self.ledger, file, session=session, since=since)
 
+    @fitting
     def import_file(self, file: str | Path) -> Imported:
         """Add what `export` wrote, here or elsewhere, to the ledger; what it holds stays as it is.
 

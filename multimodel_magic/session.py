@@ -18,6 +18,7 @@ from multimodel_magic import bridge, pricing
 from multimodel_magic.bookkeeping import Bookkeeping
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.client.cache import Mode
+from multimodel_magic.client.fitting import fitting
 from multimodel_magic.client.guards import configured, guards_of, set_guards
 from multimodel_magic.comparison.comparing import Comparing
 from multimodel_magic.config import find_config
@@ -164,7 +165,7 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{near}")
         module, _, lent_name = ADDED[name].partition(":")
         lent = getattr(import_module(module), lent_name)
-        return lent(self) if isinstance(lent, type) else partial(lent, self)
+        return lent(self) if isinstance(lent, type) else partial(fitting(lent), self)
 
     def __dir__(self) -> list[str]:
         """List what is lent too."""
@@ -172,6 +173,7 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
 
     # --- asking
 
+    @fitting
     async def acall(
         self,
         prompt: str,
@@ -264,6 +266,7 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
             self._found, self._searched_s = find_config(self._folder), now_s
         return self._found
 
+    @fitting
     def use(self, path: str | Path | None) -> None:
         """Take a routing configuration, or with None none at all.
 
@@ -329,6 +332,7 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
 
     # --- experiments
 
+    @fitting
     def record_outcome(
         self, request: Response | str, outcome: Mapping[str, float | None] | float
     ) -> bool:
@@ -357,6 +361,7 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
         request_id = request if isinstance(request, str) else request.request_id
         return record_outcome(LedgerStore(self.ledger), request_id, outcome)
 
+    @fitting
     def experiment(self, name: str, *, control: str | None = None) -> Results:
         """Compare the arms of an experiment over all sessions of the ledger.
 
@@ -416,6 +421,7 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
         for tell in tuple(self.watchers):
             tell(response)
 
+    @fitting
     def telemetry(self, on: bool = True, *, content: bool = False) -> None:  # noqa: FBT001, FBT002 - a switch
         """Send requests on as OpenTelemetry spans from now on, or no more: docs/telemetry.md.
 

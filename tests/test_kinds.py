@@ -1,10 +1,12 @@
 """A slip in a caller's code is one line, asks nobody, and leaves no row that cannot be read."""
 
+import inspect
 from decimal import Decimal
 
 import pytest
 
 from multimodel_magic.client import UnifiedLLMClient
+from multimodel_magic.client.fitting import fitting
 from multimodel_magic.errors import UsageError
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.providers.scripted import ScriptedProvider
@@ -86,3 +88,53 @@ def test_a_misspelt_attribute_of_the_session_names_the_nearest(books):
     llm = Session(client(), ledger=books)
     with pytest.raises(AttributeError, match="no attribute 'atempts'; did you mean 'attempts'"):
         llm.atempts  # noqa: B018 - the look-up is the act
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"maxtokens": 5}, "no argument is called 'maxtokens'; did you mean 'max_tokens'?"),
+        ({"startegy": "cost"}, "no argument is called 'startegy'; did you mean 'strategy'?"),
+        ({"temperature": 0}, "what only the vendor knows goes into options={'temperature': 0}"),
+        ({"api_key": "sk-1"}, "no argument is called 'api_key': a key comes from the environment"),
+        ({"tools": "sk-1"}, "goes into options={'tools': ...}"),
+    ],
+)
+def test_a_misspelt_keyword_is_one_line_that_names_the_right_way(books, said, message):
+    llm = Session(client(), ledger=books)
+    for ask in (llm, llm.client.generate_sync):
+        with pytest.raises(UsageError) as caught:
+            ask("Hi", "scripted:echo", **said)
+        assert message in str(caught.value)
+        assert "sk-1" not in str(caught.value)
+    assert len(books.attempts_frame()) == 0
+
+
+def test_a_keyword_to_stream_belongs_into_the_request():
+    with pytest.raises(UsageError, match=r"a Request says everything, Request\(prompt, .*options="):
+        client().stream_sync(Request("Hi"), temperature=0)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda llm: llm(), "missing a required argument: 'prompt'; it takes prompt, model"),
+        (lambda llm: llm("a", "b", "c"), "too many positional arguments"),
+        (lambda llm: llm.metrics(sinse=None), "called 'sinse'; did you mean 'since'?"),
+        (lambda llm: llm.compare("a", "b", blnd=True), "called 'blnd'; did you mean 'blind'?"),
+        (lambda llm: llm.export(), "missing a required argument: 'file'"),
+    ],
+)
+def test_a_call_that_does_not_fit_is_one_line(books, call, message):
+    with pytest.raises(UsageError) as caught:
+        call(Session(client(), ledger=books))
+    assert message in str(caught.value)
+
+
+def test_a_type_error_of_the_body_is_let_through_and_a_coroutine_function_stays_one():
+    def body(prompt):
+        return prompt + 1
+
+    with pytest.raises(TypeError, match="concatenate"):
+        fitting(body)("Hi")
+    assert inspect.iscoroutinefunction(Session.acall)

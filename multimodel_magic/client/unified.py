@@ -28,6 +28,7 @@ from multimodel_magic.client.checks import (
     trouble,
 )
 from multimodel_magic.client.counting import Counting
+from multimodel_magic.client.fitting import fitting
 from multimodel_magic.client.kinds import check_kinds, check_parts
 from multimodel_magic.client.prices import PriceList
 from multimodel_magic.client.rehearsal import Rehearsal
@@ -160,6 +161,7 @@ class UnifiedLLMClient:
 
     # --- the public calls
 
+    @fitting
     async def stream(self, request: Request) -> AsyncGenerator[Event, None]:
         """Answer `request`, saying what happens as it happens.
 
@@ -203,6 +205,7 @@ class UnifiedLLMClient:
                 raise
             yield Finished(self._finish(run))
 
+    @fitting
     async def generate(
         self,
         prompt: str | Request,
@@ -301,6 +304,7 @@ class UnifiedLLMClient:
             raise response.error
         return response
 
+    @fitting
     def stream_sync(
         self, request: Request, *, tick_s: float | None = None
     ) -> Iterator[Event | None]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from multimodel_magic import bridge
 from multimodel_magic.client import UnifiedLLMClient
+from multimodel_magic.client.fitting import fitting
 from multimodel_magic.comparison.ask import AT_ONCE, compare
 from multimodel_magic.comparison.values import Comparison, Comparisons
 from multimodel_magic.types import Option, Request
@@ -69,6 +70,7 @@ class Comparing:
         for tell in tuple(self.vote_watchers):
             tell(vote)
 
+    @fitting
     async def acompare(
         self,
         prompts: str | Iterable[str],

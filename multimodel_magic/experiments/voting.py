@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from multimodel_magic import bridge
 from multimodel_magic.client import UnifiedLLMClient
+from multimodel_magic.client.fitting import fitting
 from multimodel_magic.errors import MultimodelError, UsageError, did_you_mean
 from multimodel_magic.experiments.votes import EVERYBODY
 from multimodel_magic.ledger import Ledger
@@ -37,6 +38,7 @@ class Voting:
     def voted(self, vote: Vote) -> None:
         """Tell whoever shows the comparison; the part of a session that compares knows how."""
 
+    @fitting
     def vote(self, vote: Vote | str | int, *, comparison: Compared | None = None) -> bool:
         """Keep a vote; of the same comparison and person (or judge) the last one counts.
 
@@ -68,6 +70,7 @@ class Voting:
         self.voted(made)
         return True
 
+    @fitting
     async def ajudge(
         self,
         comparison: Compared | None = None,
@@ -134,6 +137,7 @@ class Voting:
         """The session's votes that stand, people's and judges', one a row."""
         return self.ledger.votes_frame(session=self.id)
 
+    @fitting
     def ratings(
         self,
         *,

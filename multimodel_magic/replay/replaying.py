@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from multimodel_magic.client import UnifiedLLMClient
+from multimodel_magic.client.fitting import fitting
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.types import Strategy
 
@@ -31,6 +32,7 @@ class Replaying:
     ledger: Ledger
     config: RoutingConfig | None
 
+    @fitting
     def replay(
         self,
         chooser: str | Path | RoutingConfig | Strategy | None = None,
