@@ -45,7 +45,16 @@ def test_small_costs_and_latencies_are_written_as_numbers_that_can_be_compared()
 
 def test_what_nobody_knows_is_unknown():
     shown = arms.arms(Books(rows(None, None)), "e")
-    assert line(shown, "control")[6:11] == ["unknown", "+", "2", "unknown", "unknown"]
+    assert line(shown, "control")[5:8] == ["unknown", "unknown", "unknown"]
+
+
+def test_requests_that_asked_nobody_are_counted_apart():
+    first, *others = rows(0.01, 1.0)
+    stopped = replace(first, succeeded=None, cost_usd=None, asked_nobody=True)
+    shown = str(arms.arms(Books([stopped, *others]), "e"))
+    assert "units  asked nobody  success" in shown
+    assert line(shown, "control")[2:6] == ["2", "2", "1", "100.0%"]
+    assert "asked nobody" not in str(arms.arms(Books(rows(0.01, 1.0)), "e"))
 
 
 def test_ones_own_measures_are_shown_as_means_of_each_arm():

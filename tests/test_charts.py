@@ -366,6 +366,17 @@ def test_the_figures_in_the_words_are_those_of_the_data() -> None:
     assert f"{source.attempts['cost_usd'].isna().sum()} attempts of unknown cost" in said
 
 
+def test_the_chart_of_tokens_says_of_how_many_attempts_they_are_unknown() -> None:
+    session = Session(UnifiedLLMClient({}), ledger=Ledger(":memory:"))
+    for usage in (Usage(10, 5), Usage(7, None), Usage(None, None)):
+        attempt = Attempt("openai", "a", 1, usage=usage)
+        labels = {"session": session.id}
+        session.record(Response(Request("x", labels=labels), "y", (attempt,)))
+    said = chart("tokens", books_of(session)).text
+    assert "(n = 2 attempts)" in said
+    assert "Of 2 tokens are unknown, and not in it." in said
+
+
 def test_an_unknown_kind_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'latency'"):
         chart("latencies", books_of(session_of(1, 1)))

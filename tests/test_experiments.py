@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from multimodel_magic.errors import Cancelled, Overloaded, UsageError
+from multimodel_magic.errors import BudgetExceeded, Cancelled, Overloaded, UsageError
 from multimodel_magic.experiments import (
     ABTestRouter,
     ArmMean,
@@ -174,6 +174,17 @@ def test_assignment_and_the_model_that_answered_are_kept_apart() -> None:
     assert f"{kept.experiment}:{kept.arm}" == route.arm
     assert (kept.unit, kept.succeeded, kept.cost_usd, kept.latency_s) == ("u", True, 0.1, 2.0)
     assert analyze("trial", [kept]).arms[0].as_dealt == 0.0
+
+
+def test_a_request_that_no_budget_allowed_says_nothing_of_its_arm() -> None:
+    request = Request("Hi", unit="u")
+    stopped = Response(request, "", (), TEST.route(request), BudgetExceeded("spent"))
+    ours, books = assigned_from(stopped), LedgerStore(PaperBook(stopped)).assigned("trial")
+    assert books == (ours,)
+    assert (ours.succeeded, ours.cost_usd, ours.asked_nobody) == (None, None, True)
+    arm = analyze("trial", books).arms[0]
+    assert (arm.n, arm.asked_nobody, arm.success, arm.unknown_cost) == (1, 1, None, 0)
+    assert "n 1 · 1 asked nobody" in str(analyze("trial", books))
 
 
 def test_response_outside_any_experiment_is_not_assigned() -> None:

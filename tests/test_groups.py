@@ -64,6 +64,46 @@ def test_a_mean_cost_says_of_how_many_where_some_are_unknown() -> None:
     assert "(of the" not in str(groups(session(), ""))
 
 
+def said_nothing(made: Session, usage: Usage) -> None:
+    attempt = Attempt("openai", "new", 1, 0, NOON, 1.0, 0.5, usage, None)
+    request = Request("x", labels={"session": made.id})
+    made.ledger.record(Response(request, "y", (attempt,), None, None, 1.0, NOON))
+
+
+def cells(made: Session, model: str) -> str:
+    table = str(groups(made, "")).partition("Cost (attempts)")[2]
+    return next(line for line in table.splitlines() if line.startswith(model))
+
+
+def test_tokens_that_nobody_counted_are_unknown_and_not_nothing() -> None:
+    one = session()
+    said_nothing(one, Usage(None, None))
+    assert cells(one, "openai:new").split()[1:] == ["unknown", "unknown"]
+    said_nothing(one, Usage(7, None))
+    assert cells(one, "openai:new").endswith("7 → ? + 1 unknown")
+    said_nothing(one, Usage(3, 4))
+    assert cells(one, "openai:new").endswith("10 → 4 + 2 unknown")
+    assert cells(one, "openai:b").endswith("300 → 30")
+
+
+@pytest.mark.parametrize("arguments", ["", "--all"])
+def test_a_misspelt_name_is_no_failure_of_any_model(arguments: str) -> None:
+    one = session()
+    before = str(groups(one, arguments))
+    assert "asked nobody" not in before
+    for strategy in ("complxity", "tsak"):
+        with pytest.raises(UsageError):
+            one("x", strategy=strategy)
+    after = str(groups(one, arguments))
+    rate = "100% (44% to 100%)"
+    assert rate in before
+    assert rate in after
+    assert "asked nobody                 2 (a wrong name or option" in after
+    by = str(groups(one, "by strategy")).splitlines()
+    assert by[1].split()[:5] == ["strategy", "n", "success", "asked", "nobody"]
+    assert next(line for line in by if "tsak" in line).split()[:4] == ["tsak", "1", "unknown", "1"]
+
+
 @pytest.mark.parametrize("arguments", ["", "--all", "by task", "routing", "against a:b"])
 def test_an_empty_session_has_tables_too(arguments: str) -> None:
     empty = Session(UnifiedLLMClient({}), ledger=Ledger(":memory:"))

@@ -14,7 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from multimodel_magic.errors import AllModelsFailed, Cancelled
+from multimodel_magic.errors import (
+    AllModelsFailed,
+    AuthenticationFailed,
+    BreakerOpen,
+    BudgetExceeded,
+    Cancelled,
+    ConfigError,
+    Misconfigured,
+    MultimodelError,
+    RateLimited,
+    TimedOut,
+    UnknownModel,
+    UsageError,
+)
 from multimodel_magic.ledger.frames import frame
 from multimodel_magic.ledger.recording import recorded
 from multimodel_magic.ledger.rows import AttemptRow, RequestRow
@@ -49,7 +62,11 @@ def attempt(
     )
 
 
-def response(*attempts: Attempt, cached: bool = False) -> Response:
+def response(
+    *attempts: Attempt, cached: bool = False, stopped: MultimodelError | None = None
+) -> Response:
+    if stopped is not None:
+        return Response(Request("x"), "", attempts, error=stopped)
     last = attempts[-1].error_type if attempts else None
     error = {None: None, "Cancelled": Cancelled("x")}.get(last, AllModelsFailed(attempts))
     latency_s = sum(a.latency_s for a in attempts)
@@ -106,6 +123,42 @@ def test_without_attempts_the_time_lost_is_unknown_and_only_whole_costs_count() 
     assert summary.time_lost_s is None
     assert summary.cost_usd == Decimal("0.08")
     assert summary.unknown_cost == 3
+
+
+@pytest.mark.parametrize("error", [UsageError, UnknownModel, ConfigError, BudgetExceeded])
+def test_a_request_that_asked_nobody_is_counted_apart_and_in_no_rate(
+    error: type[MultimodelError],
+) -> None:
+    summary = overall(*frames([*DAY, response(stopped=error("no such thing"))]))
+    before = overall(*frames(DAY))
+    assert (summary.requests, summary.asked_nobody, summary.failed) == (7, 1, 1)
+    assert (summary.success_rate, summary.interrupted) == (before.success_rate, 1)
+    assert summary.cost_per_request_usd == before.cost_per_request_usd
+    assert summary.cost_n == before.cost_n
+
+
+@pytest.mark.parametrize(
+    "error", [BreakerOpen, RateLimited, AuthenticationFailed, TimedOut, Misconfigured]
+)
+def test_a_request_that_found_no_model_to_ask_has_failed(error: type[MultimodelError]) -> None:
+    summary = overall(*frames([response(stopped=error("nobody is there"))]))
+    assert (summary.asked_nobody, summary.failed, summary.success_rate) == (0, 1, 0)
+
+
+def test_a_budget_that_ends_on_the_way_is_a_failure_of_what_was_asked() -> None:
+    summary = overall(*frames([response(DOWN, stopped=BudgetExceeded("spent"))]))
+    assert (summary.asked_nobody, summary.failed) == (0, 1)
+
+
+def test_unknown_tokens_are_counted_and_never_added_as_nothing() -> None:
+    unsaid = Attempt("p", "m", 1, usage=Usage(None, None))
+    requests, attempts = frames([response(attempt()), response(unsaid), response(cached=True)])
+    with_attempts, alone = overall(requests, attempts), overall(requests)
+    for one in (with_attempts, alone, per_model(attempts).loc["p:m"]):
+        assert (one.input_tokens, one.output_tokens) == (100, 10)
+        assert (one.unknown_input_tokens, one.unknown_output_tokens) == (1, 1)
+    slow = per_model(frames(DAY)[1]).loc["p:slow"]
+    assert (slow["unknown_input_tokens"], slow["unknown_output_tokens"]) == (0, 2)
 
 
 def test_empty_frames_give_every_column_with_its_dtype() -> None:
@@ -205,13 +258,19 @@ def test_models_agree_with_pandas_own_grouping(tried: list[list[Attempt]]) -> No
     assert dict(answered["latency_p95_s"]) == pytest.approx(dict(answers.quantile(0.95)))
 
 
+STOPPED_BY = st.sampled_from([None, None, UsageError("x"), BudgetExceeded("x"), BreakerOpen("x")])
+
+
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.lists(ATTEMPTS, max_size=3), max_size=12), st.booleans())
+@given(st.lists(st.tuples(st.lists(ATTEMPTS, max_size=3), STOPPED_BY), max_size=12), st.booleans())
 def test_rows_counted_one_by_one_give_what_their_frames_give(
-    tried: list[list[Attempt]],
+    tried: list[tuple[list[Attempt], MultimodelError | None]],
     cached: bool,  # noqa: FBT001
 ) -> None:
-    responses = [response(*some, cached=cached and i % 2 == 0) for i, some in enumerate(tried)]
+    responses = [
+        response(*some, cached=cached and i % 2 == 0, stopped=stopped)
+        for i, (some, stopped) in enumerate(tried)
+    ]
     rows = [recorded(one) for one in responses]
     counted = totals_of(
         [row.request._asdict() for row in rows],

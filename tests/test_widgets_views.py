@@ -9,7 +9,7 @@ import pytest
 
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.config import parse_config
-from multimodel_magic.errors import MultimodelError
+from multimodel_magic.errors import MultimodelError, UsageError
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.limits import Budget
 from multimodel_magic.notebook.widgets import dashboard, draft, explanation
@@ -165,6 +165,14 @@ def test_an_interrupted_request_is_no_error():
     cut = Attempt("a", "b", 1, error_type="Cancelled", error="interrupted")
     tally = Tally.of([response(cut, error=Cancelled("interrupted"))])
     assert (tally.failed, tally.interrupted, len(tally.faults)) == (0, 1, 0)
+
+
+def test_a_request_that_asked_nobody_is_no_failure_and_its_error_is_told():
+    tally = Tally.of([response(ANSWER), response(error=UsageError("no such strategy"))])
+    assert (tally.failed, tally.asked_nobody) == (0, 1)
+    shown = card(tally)["text/plain"]
+    assert "2 (1 answered, 1 asked nobody)" in shown
+    assert "UsageError: no such strategy" in shown
 
 
 def test_a_spent_budget_and_a_rehearsal_are_said_in_words():

@@ -54,6 +54,8 @@ class ArmResult:
     """Requests whose cost is not known; they are not in the mean."""
     latency_s: float | None
     """Mean per request, seconds."""
+    asked_nobody: int = 0
+    """Requests that were stopped before anybody was asked; they are in no mean."""
     cached: int = 0
     """Answers from our cache; they are in neither mean of cost nor of latency."""
     own: Mapping[str, float] = field(default_factory=dict)
@@ -122,11 +124,17 @@ def arm_result(name: str, rows: Sequence[Assigned]) -> ArmResult:
         means["success"],
         means["score"],
         means["cost_usd"],
-        sum(_value(row, "cost_usd") is None and not row.cached for row in rows),
+        sum(_value(row, "cost_usd") is None and not _is_free(row) for row in rows),
         means["latency_s"],
+        sum(row.asked_nobody for row in rows),
         sum(row.cached for row in rows),
         _own(rows),
     )
+
+
+def _is_free(row: Assigned) -> bool:
+    """Whether its cost says nothing of the arm: it asked nobody."""
+    return row.cached or row.asked_nobody
 
 
 def _own(rows: Sequence[Assigned]) -> Mapping[str, float]:

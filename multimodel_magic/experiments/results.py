@@ -70,6 +70,8 @@ def _arm_line(arm: ArmResult) -> str:
     ]
     if arm.unknown_cost and arm.cost_usd is not None:
         known.append(f"cost of {arm.unknown_cost:,} unknown")
+    if arm.asked_nobody:
+        known.append(f"{arm.asked_nobody:,} asked nobody")
     if arm.cached:
         known.append(f"{arm.cached:,} cached")
     return "  " + " · ".join([f"{arm.arm} ({arm.model})", f"n {arm.n:,}", *known])

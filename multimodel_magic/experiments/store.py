@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 
 from multimodel_magic.errors import SLIP, Cancelled, UsageError, did_you_mean
 from multimodel_magic.ledger.rows import RequestRow
+from multimodel_magic.metrics.tally import asked_nobody
 from multimodel_magic.types import Response
 
 __all__ = [
@@ -51,6 +52,9 @@ class Assigned:
     latency_s: float | None = None
     """Of a request that was answered: how soon something fails says nothing of a model."""
     outcome: Mapping[str, float] = field(default_factory=dict)
+    asked_nobody: bool = False
+    """Whether a wrong name or option, the configuration or a budget stopped it before anybody was
+    asked: neither a success nor a failure of the arm, and no cost of it."""
     cached: bool = False
     """Whether the answer came from our cache: its cost and latency then say nothing of the arm."""
 
@@ -136,12 +140,12 @@ class LedgerStore:
 def assigned_in(row: RequestRow, outcome: Mapping[str, float]) -> Assigned | None:
     """Return how a request of the ledger took part in an experiment, or None.
 
-    An interrupted request is neither a success nor a failure of its arm.
+    A request that was interrupted, or asked nobody, is neither a success nor a failure of its arm.
     """
     if row.arm is None or row.status == "unfinished":
         return None
     experiment, _, arm = row.arm.rpartition(":")
-    answered = row.status == "answered"
+    answered, nobody = row.status == "answered", asked_nobody(row._asdict())
     return Assigned(
         row.request_id,
         experiment,
@@ -150,11 +154,12 @@ def assigned_in(row: RequestRow, outcome: Mapping[str, float]) -> Assigned | Non
         row.arm_probability or 1.0,
         row.request_id if row.unit is None else row.unit,
         f"{row.provider}:{row.model}" if answered else None,
-        None if row.status == "interrupted" else answered,
-        None if row.cached else row.cost_usd,
+        None if nobody or row.status == "interrupted" else answered,
+        None if nobody or row.cached else row.cost_usd,
         row.latency_s if answered and not row.cached else None,
         outcome,
-        bool(row.cached),
+        asked_nobody=nobody,
+        cached=bool(row.cached),
     )
 
 
@@ -166,6 +171,9 @@ def assigned_from(response: Response) -> Assigned | None:
     experiment, _, arm = route.arm.rpartition(":")
     answer, cost_usd = response.answered_by, response.cost_usd
     unit = response.request.unit if route.unit is None else route.unit
+    nobody = asked_nobody(
+        {"attempts": len(response.attempts), "error_type": type(response.error).__name__}
+    )
     return Assigned(
         response.request_id,
         experiment,
@@ -174,9 +182,10 @@ def assigned_from(response: Response) -> Assigned | None:
         route.arm_probability or 1.0,
         response.request_id if unit is None else unit,
         None if answer is None else answer.name,
-        None if isinstance(response.error, Cancelled) else response.succeeded,
-        None if cost_usd is None or response.cached else float(cost_usd),
+        None if nobody or isinstance(response.error, Cancelled) else response.succeeded,
+        None if nobody or cost_usd is None or response.cached else float(cost_usd),
         response.latency_s if response.succeeded and not response.cached else None,
+        asked_nobody=nobody,
         cached=response.cached,
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from multimodel_magic.ledger.migrations import VERSION
 from multimodel_magic.ledger.rows import RequestRow, Row, kinds
 from multimodel_magic.ledger.segments import COUNTED, TABLES, Segment
+from multimodel_magic.metrics.tally import ASKED_NOBODY, Tally
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -49,7 +50,7 @@ class Manifest:
     epoch: int
     """`meta.rewritten` of the database when the mirror was begun."""
     kind: str
-    """The digest of what else must be the same: version and columns."""
+    """The digest of what else must be the same: version, columns and what is counted."""
     request: tuple[Segment, ...] = ()
     attempt: tuple[Segment, ...] = ()
     unfinished: tuple[str, ...] = ()
@@ -148,6 +149,10 @@ def is_current(raw: Connection) -> bool:
 def kind() -> str:
     """Return the digest of what a mirror must have been made for."""
     said = [_VERSION, [list(kinds(row).items()) for row in TABLES], list(COUNTED.values())]
+    said += [
+        [field.name for field in fields(Tally)],
+        [sorted(map(str, v)) for v in ASKED_NOBODY.values()],
+    ]
     return sha256(repr(said).encode()).hexdigest()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from multimodel_magic.ledger import columns
 from multimodel_magic.ledger.rows import AttemptRow, RequestRow, Row
-from multimodel_magic.metrics.tally import Tally, Totals, add_up
+from multimodel_magic.metrics.tally import ASKED_NOBODY, Tally, Totals, add_up
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +28,7 @@ TABLES: dict[type[Row], str] = {RequestRow: "request", AttemptRow: "attempt"}
 _NUMBERS = ("latency_s", "ttft_s", "cost_usd", "input_tokens", "output_tokens")
 
 COUNTED: dict[type[Row], tuple[str, ...]] = {
-    RequestRow: ("status", "cached", "fallback_used", "attempts", *_NUMBERS),
+    RequestRow: ("status", *ASKED_NOBODY, "cached", "fallback_used", *_NUMBERS),
     AttemptRow: ("provider", "model", "status", "price_source", *_NUMBERS),
 }
 """The columns that totals are counted from."""

@@ -3,11 +3,13 @@
 What counts as what, everywhere here:
 
 - A *success rate* is answered / (answered + failed). What the user interrupted, and what never
-  finished, says nothing of the model; it is counted beside.
+  finished, says nothing of the model; it is counted beside. So are requests that *asked nobody*
+  because of a wrong name or option, the configuration or a budget (`tally.ASKED_NOBODY`); where
+  no model could be asked (a breaker, a key, a server), the request has failed.
 - *Latency* and ttft are those of answers that were not cached: a model that fails at once is not
   quick. The time that failures cost is `time_lost_s`.
 - *Cost* and tokens are those of every attempt, failed ones included. An unknown cost is counted
-  (`unknown_cost`), never added as 0, and is in no mean.
+  (`unknown_cost`), never added as 0, and is in no mean; so are unknown tokens.
 - *Answers from our cache* are answers of a request, and count in its success rate and its total
   cost ($0). They asked nobody: they are in no latency, in no tokens, in no cost per request or
   per answer (which say what asking costs), and of a model's figures in `cached` alone.

@@ -6,7 +6,14 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from multimodel_magic.metrics.tally import PERCENTILES, Sample, Sum, Tally, ranks_of
+from multimodel_magic.metrics.tally import (
+    ASKED_NOBODY,
+    PERCENTILES,
+    Sample,
+    Sum,
+    Tally,
+    ranks_of,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,8 +132,9 @@ class _Columns:
         self._in_order = _in_part if final else _sorted
 
         self._answered = _is(rows, "status", "answered")
-        self._failed = _is(rows, "status", "failed")
         nothing = np.zeros(len(rows), bool)
+        self._nobody = _asked_nobody(rows, nothing)
+        self._failed = _is(rows, "status", "failed") & ~self._nobody
         # Requests say it in a column, attempts by what their price was.
         said = _true(rows, "cached", nothing)
         spared = _is(rows, "price_source", "cache") if "price_source" in rows else nothing
@@ -134,8 +142,11 @@ class _Columns:
         self._fallback = _true(rows, "fallback_used", nothing) & self._answered
         named = ("latency_s", "ttft_s", "cost_usd", "input_tokens", "output_tokens")
         self._numbers = [rows[name].to_numpy("float64", na_value=np.nan) for name in named]
+        self._are_requests = "attempts" in rows
         self._attempts = (
-            rows["attempts"].to_numpy("int64", na_value=0) if "attempts" in rows else None
+            rows["attempts"].to_numpy("int64", na_value=0)
+            if self._are_requests
+            else np.ones(len(rows), "int64")  # of each attempt, itself
         )
 
     def tally(self, at: NDArray[np.int64] | None) -> Tally:
@@ -147,22 +158,27 @@ class _Columns:
             return column if at is None else column.take(at, mode="clip")
 
         answered, failed, cached = of(self._answered), of(self._failed), of(self._cached)
+        nobody, attempts = of(self._nobody), of(self._attempts)
         latency_s, ttft_s, cost_usd, tokens_in, tokens_out = map(of, self._numbers)
         asked = answered & ~cached
         timed = asked & ~np.isnan(tokens_out) & ~np.isnan(latency_s)
         known = ~np.isnan(cost_usd)
+        tried = ~cached & (attempts != 0)
         return Tally(
             n=len(answered),
             answered=int(answered.sum()),
             failed=int(failed.sum()),
+            asked_nobody=int(nobody.sum()),
             cached=int(cached.sum()),
             fallbacks=int(of(self._fallback).sum()),
-            attempts=0 if self._attempts is None else int(of(self._attempts).sum()),
+            attempts=int(attempts.sum()) if self._are_requests else 0,
             known_cost=int(known.sum()),
-            priced=int((known & ~cached).sum()),
+            priced=int((known & ~cached & ~nobody).sum()),
             priced_answers=int((known & asked).sum()),
             input_tokens=int(np.nansum(tokens_in[~cached])),
             output_tokens=int(np.nansum(tokens_out[~cached])),
+            unknown_input_tokens=int((tried & np.isnan(tokens_in)).sum()),
+            unknown_output_tokens=int((tried & np.isnan(tokens_out)).sum()),
             timed_tokens=int(tokens_out[timed].sum()),
             cost_usd=exact(cost_usd[known]),
             timed_s=exact(latency_s[timed]),
@@ -170,6 +186,16 @@ class _Columns:
             latency_s=_sample(latency_s[asked], self._in_order),
             ttft_s=_sample(ttft_s[asked], self._in_order),
         )
+
+
+def _asked_nobody(rows: pd.DataFrame, nothing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    if not ASKED_NOBODY.keys() <= set(rows):
+        return nothing
+    import numpy as np
+
+    alike = [rows[name].isin(values).to_numpy(bool) for name, values in ASKED_NOBODY.items()]
+    found: NDArray[np.bool_] = np.logical_and.reduce(alike)
+    return found
 
 
 def _is(rows: pd.DataFrame, name: str, value: str) -> NDArray[np.bool_]:

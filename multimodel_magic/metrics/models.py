@@ -45,6 +45,8 @@ _DTYPES = {
     "cost_per_answer_usd": "float64",
     "input_tokens": "int64",
     "output_tokens": "int64",
+    "unknown_input_tokens": "int64",
+    "unknown_output_tokens": "int64",
     "tokens_per_s": "float64",
     "time_lost_s": "float64",
 }
@@ -64,7 +66,8 @@ def per_model(attempts: pd.DataFrame) -> pd.DataFrame:
         `ttft_p99_s` (reliable from 20 and 100 `ttft_n` on),
         `cost_usd` (of known costs), `unknown_cost` (attempts), `cost_per_attempt_usd` (the mean
         of known costs), `cost_per_answer_usd` (known costs, those of failures included, over the
-        answers whose cost is known), `input_tokens`, `output_tokens`, `tokens_per_s` (output
+        answers whose cost is known), `input_tokens`, `output_tokens` (of known ones),
+        `unknown_input_tokens`, `unknown_output_tokens` (attempts), `tokens_per_s` (output
         tokens over the latency of answers) and `time_lost_s` (in failed attempts). The same
         columns and dtypes when empty.
     """
@@ -104,6 +107,8 @@ def _row(tried: Tally) -> dict[str, Number]:
         **_costs(tried),
         "input_tokens": tried.input_tokens,
         "output_tokens": tried.output_tokens,
+        "unknown_input_tokens": tried.unknown_input_tokens,
+        "unknown_output_tokens": tried.unknown_output_tokens,
         "tokens_per_s": ratio(tried.timed_tokens, math.fsum(tried.timed_s)),
         "time_lost_s": math.fsum(tried.lost_s),
     }

@@ -48,6 +48,10 @@ class Summary:
     requests: int
     answered: int
     failed: int
+    """Those that asked nobody because no model could be asked (a breaker, a key, a server) too."""
+    asked_nobody: int
+    """Requests that a wrong name or option, the configuration or a budget stopped before a model
+    was asked (`tally.ASKED_NOBODY`): in no rate."""
     interrupted: int
     """By the user, or never finished: in no rate."""
     cached: int
@@ -66,8 +70,10 @@ class Summary:
     """US dollars, over all attempts whose cost is known, exact to 1e-12."""
     unknown_cost: int
     """Requests that hold an attempt of unknown cost: `cost_usd` is without it."""
+    cost_n: int
+    """Requests that asked somebody and whose cost is known as a whole."""
     cost_per_request_usd: float
-    """Mean over the requests whose cost is known as a whole, answers from our cache left out."""
+    """Mean over `cost_n`."""
     cost_per_answer_usd: float
     """What those cost together, failed ones included, over the answers among them."""
     latency_n: int
@@ -89,6 +95,9 @@ class Summary:
     output_tokens: int
     """Over all attempts where they are given, else over the requests; unknown ones left out, and
     those of answers from our cache."""
+    unknown_input_tokens: int
+    unknown_output_tokens: int
+    """Attempts, else requests, whose tokens are unknown: the sums are without them."""
     tokens_per_s: float
     """Output tokens over the latency of answers, waits and failed attempts included."""
     time_lost_s: float | None
@@ -120,7 +129,8 @@ def summary(asked: Tally, tried: Tally | None = None) -> Summary:
         requests=asked.n,
         answered=asked.answered,
         failed=asked.failed,
-        interrupted=asked.n - asked.answered - asked.failed,
+        asked_nobody=asked.asked_nobody,
+        interrupted=asked.n - asked.answered - asked.failed - asked.asked_nobody,
         cached=asked.cached,
         success_rate=ratio(asked.answered, asked.answered + asked.failed),
         success_low=low,
@@ -130,11 +140,14 @@ def summary(asked: Tally, tried: Tally | None = None) -> Summary:
         attempts=asked.attempts,
         cost_usd=dollars(spent.cost_usd),
         unknown_cost=asked.n - asked.known_cost,
+        cost_n=asked.priced,
         cost_per_request_usd=ratio(priced, asked.priced),
         cost_per_answer_usd=ratio(priced, asked.priced_answers),
         **_times(asked),
         input_tokens=spent.input_tokens,
         output_tokens=spent.output_tokens,
+        unknown_input_tokens=spent.unknown_input_tokens,
+        unknown_output_tokens=spent.unknown_output_tokens,
         tokens_per_s=ratio(asked.timed_tokens, math.fsum(asked.timed_s)),
         time_lost_s=None if tried is None else math.fsum(tried.lost_s),
     )

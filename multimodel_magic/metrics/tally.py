@@ -16,6 +16,7 @@ from itertools import accumulate
 from typing import Any, TypeAlias
 
 __all__ = [
+    "ASKED_NOBODY",
     "NOTHING",
     "PERCENTILES",
     "Sample",
@@ -23,6 +24,7 @@ __all__ = [
     "Tally",
     "Totals",
     "add_up",
+    "asked_nobody",
     "quantile_of",
     "ranks_of",
     "tally_of",
@@ -38,6 +40,16 @@ Sample: TypeAlias = tuple[Sequence[float], ...]
 PERCENTILES = (0.5, 0.95, 0.99)
 """What the metrics give of every sample."""
 
+ASKED_NOBODY: Mapping[str, frozenset[object]] = {
+    "attempts": frozenset({0}),
+    "error_type": frozenset({"BudgetExceeded", "ConfigError", "UnknownModel", "UsageError"}),
+}
+"""Columns of a request -> the values of one that asked nobody: a name or an option that is none, a
+faulty configuration, or a budget that does not allow it. No model and no server had a part in it.
+
+Where a breaker rests, a key was refused, a rate is used up or no server is up, nobody was asked
+either, and yet it is a failure: an answer was to be had, and none came."""
+
 _FEW = 128
 """So many values are sorted rather than searched."""
 
@@ -49,6 +61,9 @@ class Tally:
     n: int = 0
     answered: int = 0
     failed: int = 0
+    """Without those that asked nobody."""
+    asked_nobody: int = 0
+    """Of requests only: see `ASKED_NOBODY`."""
     cached: int = 0
     """Answers from our cache; they are in no time and in no tokens below."""
     fallbacks: int = 0
@@ -58,11 +73,14 @@ class Tally:
     known_cost: int = 0
     """Rows whose cost is known."""
     priced: int = 0
-    """Of these, how many were no answers from our cache."""
+    """Of these, how many asked somebody: no answers from our cache among them."""
     priced_answers: int = 0
     """Of these, how many are answers."""
     input_tokens: int = 0
     output_tokens: int = 0
+    unknown_input_tokens: int = 0
+    unknown_output_tokens: int = 0
+    """Rows that asked somebody and do not say how many."""
     timed_tokens: int = 0
     """Output tokens of answers that were not cached."""
     cost_usd: Sum = ()
@@ -114,21 +132,26 @@ def tally_of(rows: Iterable[Mapping[str, Any]]) -> Tally:
     cached = [row for row in answers if _is_cached(row)]
     own = {id(row) for row in cached}
     paid = [row for row in rows if id(row) not in own]
+    tried = [row for row in paid if row.get("attempts") != 0]
     asked = [row for row in answers if id(row) not in own]
-    failures = [row for row in rows if row["status"] == "failed"]
+    nobody = {id(row) for row in rows if asked_nobody(row)}
+    failures = [row for row in rows if row["status"] == "failed" and id(row) not in nobody]
     timed = [row for row in asked if None not in (row["output_tokens"], row["latency_s"])]
     return Tally(
         n=len(rows),
         answered=len(answers),
         failed=len(failures),
+        asked_nobody=len(nobody),
         cached=len(cached),
         fallbacks=sum(bool(row.get("fallback_used")) for row in answers),
         attempts=sum(row.get("attempts") or 0 for row in rows),
         known_cost=len(_known(rows, "cost_usd")),
-        priced=len(_known(paid, "cost_usd")),
+        priced=len(_known((row for row in paid if id(row) not in nobody), "cost_usd")),
         priced_answers=len(_known(asked, "cost_usd")),
         input_tokens=sum(_known(paid, "input_tokens")),
         output_tokens=sum(_known(paid, "output_tokens")),
+        unknown_input_tokens=len(tried) - len(_known(tried, "input_tokens")),
+        unknown_output_tokens=len(tried) - len(_known(tried, "output_tokens")),
         timed_tokens=sum(_known(timed, "output_tokens")),
         cost_usd=tuple(_known(rows, "cost_usd")),
         timed_s=tuple(_known(timed, "latency_s")),
@@ -136,6 +159,11 @@ def tally_of(rows: Iterable[Mapping[str, Any]]) -> Tally:
         latency_s=_sample(asked, "latency_s"),
         ttft_s=_sample(asked, "ttft_s"),
     )
+
+
+def asked_nobody(row: Mapping[str, Any]) -> bool:
+    """Say whether a request asked nobody, for `ASKED_NOBODY`'s reasons; no attempt did."""
+    return all(row.get(name) in values for name, values in ASKED_NOBODY.items())
 
 
 def _is_cached(row: Mapping[str, Any]) -> bool:

@@ -34,7 +34,7 @@ def _only_one(session: Session) -> str:
 
 
 _COLUMNS = (
-    *("arm", "asks", "requests", "units", "success", "score", "mean cost"),
+    *("arm", "asks", "requests", "units", "asked nobody", "success", "score", "mean cost"),
     *("mean latency", "outcomes", "answered as dealt"),
 )
 """Measures of one's own follow."""
@@ -55,7 +55,7 @@ def _report(results: Results) -> Report:
                 (*_COLUMNS, *(f"mean {name}" for name in own)),
                 rows,
                 results.ratio.why,
-            ),
+            ).without_empty(),
             Table(
                 "Differences, with intervals that stay valid however often one looks",
                 (),
@@ -72,6 +72,7 @@ def _row(arm: ArmResult) -> tuple[str, ...]:
         arm.model,
         f"{arm.n:,}",
         f"{arm.units:,}",
+        f"{arm.asked_nobody:,}" if arm.asked_nobody else "",
         _number(arm.success, ".1%"),
         _number(arm.score, ".3g"),
         _cost(arm),
@@ -82,8 +83,10 @@ def _row(arm: ArmResult) -> tuple[str, ...]:
 
 
 def _cost(arm: ArmResult) -> str:
+    if arm.cost_usd is None:
+        return "unknown"
     # Three digits: arms are compared by what they cost.
-    known = "unknown" if arm.cost_usd is None else money(Decimal(arm.cost_usd), digits=3)
+    known = money(Decimal(arm.cost_usd), digits=3)
     return f"{known} + {arm.unknown_cost} unknown" if arm.unknown_cost else known
 
 

@@ -68,8 +68,11 @@ def _by(books: Books, group: str) -> Table:
             strict=True,
         )
     )
-    columns = (group, "n", "success", "fell back", "p50", "p95", "p99", "cost", "per answer")
-    return Table(f"By {group} (requests)", columns, rows, FEW)
+    columns = (
+        *(group, "n", "success", "asked nobody", "fell back"),
+        *("p50", "p95", "p99", "cost", "per answer"),
+    )
+    return Table(f"By {group} (requests)", columns, rows, FEW).without_empty()
 
 
 def _row(name: str, row: Mapping[Hashable, Any]) -> tuple[str, ...]:
@@ -78,9 +81,10 @@ def _row(name: str, row: Mapping[Hashable, Any]) -> tuple[str, ...]:
         name,
         f"{row['requests']:,}",
         rate(row) or "unknown",
+        f"{row['asked_nobody']:,}" if row["asked_nobody"] else "",
         share(row["fallback_rate"]),
         *(percentile(row[f"latency_p{p}_s"], sure=marks.get(p, True)) for p in (50, 95, 99)),
-        with_unknown(row),
+        with_unknown(row, row["requests"]),
         known(row["cost_per_answer_usd"]),
     )
 

@@ -35,15 +35,16 @@ PROMPT_SHOWN = 60
 def status(session: Session, unusable: Mapping[str, str]) -> Report:
     """Show who can answer here, what runs by default, and what was spent so far."""
     from multimodel_magic import metrics
+    from multimodel_magic.notebook.stats import ends
 
     summary = metrics.overall(session.df, session.attempts)
     spent = f"{money(summary.cost_usd)}" + (
-        f" and {summary.unknown_cost} of unknown cost" if summary.unknown_cost else ""
+        f" and {summary.unknown_cost:,} of unknown cost" if summary.unknown_cost else ""
     )
     facts = [
         ("strategy", session.client.strategy.name),
         ("configuration", _configuration(session)),
-        ("requests", f"{summary.requests} ({summary.answered} answered)"),
+        ("requests", f"{summary.requests:,} ({ends(summary)})"),
         ("fallbacks", str(summary.fallbacks)),
         ("spent", spent),
         ("last", receipt(session.last) if session.last else "nothing asked yet"),

@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from multimodel_magic import metrics
 from multimodel_magic.ledger.judged import judged
 from multimodel_magic.notebook.files import Scope
-from multimodel_magic.notebook.receipt import seconds
+from multimodel_magic.notebook.receipt import count, seconds
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.pricing import money
 from multimodel_magic.session import Session
@@ -19,7 +19,7 @@ from multimodel_magic.session import Session
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FEW", "known", "percentile", "rate", "share", "stats", "with_unknown"]
+__all__ = ["FEW", "ends", "known", "percentile", "rate", "share", "stats", "with_unknown"]
 
 FEW = "? too few for the percentile (p95: 20, p99: 100)"
 
@@ -74,6 +74,7 @@ def _overall(summary: metrics.Summary) -> Table:
         ("answered", f"{summary.answered:,}"),
         *([("of these cached", f"{summary.cached:,}")] if summary.cached else []),
         ("failed", f"{summary.failed:,}"),
+        *([("asked nobody", _nobody(summary.asked_nobody))] if summary.asked_nobody else []),
         ("interrupted", f"{summary.interrupted:,}"),
         ("success", rate(vars_of(summary)) or "unknown"),
         ("fell back", _of_answers(summary)),
@@ -88,6 +89,10 @@ def _overall(summary: metrics.Summary) -> Table:
     return Table("Overall (requests)", (), facts, FEW if "?" in "".join((*times, *first)) else "")
 
 
+def _nobody(n: int) -> str:
+    return f"{n:,} (a wrong name or option, the configuration or a budget: in no rate)"
+
+
 def _of_answers(summary: metrics.Summary) -> str:
     part = share(summary.fallback_rate)
     return f"{summary.fallbacks:,} ({part} of the answers)" if part else f"{summary.fallbacks:,}"
@@ -96,8 +101,9 @@ def _of_answers(summary: metrics.Summary) -> str:
 def _per_request(summary: metrics.Summary) -> str:
     """Write the mean of the known costs, and of how many where some are unknown."""
     mean = known(summary.cost_per_request_usd)
-    priced = summary.requests - summary.unknown_cost
-    of = f" (of the {priced:,} whose cost is known)" if mean and summary.unknown_cost else ""
+    of = (
+        f" (of the {summary.cost_n:,} whose cost is known)" if mean and summary.unknown_cost else ""
+    )
     return (mean or "unknown") + of
 
 
@@ -136,11 +142,25 @@ _COST_NOTE = "failed attempts are in every cost; per success: over the answers w
 def _cost(name: str, row: Row) -> tuple[str, ...]:
     return (
         name,
-        with_unknown(row),
+        with_unknown(row, row["n"]),
         known(row["cost_per_attempt_usd"]),
         known(row["cost_per_answer_usd"]),
-        f"{row['input_tokens']:,} → {row['output_tokens']:,}",
+        _tokens(row),
     )
+
+
+def _tokens(row: Row) -> str:
+    """Write the sums of known tokens, and of how many attempts they are unknown."""
+    n, unknown = row["n"], [row["unknown_input_tokens"], row["unknown_output_tokens"]]
+    sums = (row["input_tokens"], row["output_tokens"])
+    if n and unknown == [n, n]:
+        return "unknown"
+    said = [
+        count(None if n and missing == n else known)
+        for known, missing in zip(sums, unknown, strict=True)
+    ]
+    partly = max((missing for missing in unknown if missing < n), default=0)
+    return " → ".join(said) + (f" + {partly:,} unknown" if partly else "")
 
 
 _QUALITY = ("model", "judged", "success", "n", "score", "n")
@@ -210,6 +230,33 @@ def _kept(figures: _Figures, names: list[str]) -> str:
 # --- how figures are written
 
 
+class Ends(Protocol):
+    """How often requests ended how: a summary, or a dashboard's counts."""
+
+    @property
+    def answered(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def asked_nobody(self) -> int: ...
+    @property
+    def interrupted(self) -> int: ...
+    @property
+    def cached(self) -> int: ...
+
+
+def ends(counts: Ends) -> str:
+    """Write how requests ended: answers first, then what there was of all else."""
+    others = {
+        "failed": counts.failed,
+        "asked nobody": counts.asked_nobody,
+        "interrupted": counts.interrupted,
+        "cached": counts.cached,
+    }
+    said = (f"{n:,} {word}" for word, n in others.items() if n)
+    return ", ".join([f"{counts.answered:,} answered", *said])
+
+
 def rate(row: Row) -> str:
     """Write a success rate with its interval, in digits that tell its ends apart."""
     if math.isnan(row["success_rate"]):
@@ -234,8 +281,10 @@ def known(cost_usd: float) -> str:
     return "" if math.isnan(cost_usd) else money(Decimal(cost_usd))
 
 
-def with_unknown(row: Row) -> str:
-    """Write a sum of known costs, and how many are unknown."""
+def with_unknown(row: Row, n: int) -> str:
+    """Write a sum of known costs, and how many of `n` are unknown."""
+    if n and row["unknown_cost"] == n:
+        return "unknown"
     unknown = f" + {row['unknown_cost']:,} unknown" if row["unknown_cost"] else ""
     return money(Decimal(row["cost_usd"])) + unknown
 

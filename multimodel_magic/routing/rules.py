@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from multimodel_magic.config.conditions import Condition
-from multimodel_magic.errors import Misconfigured, UsageError, did_you_mean
+from multimodel_magic.errors import BudgetExceeded, UsageError, did_you_mean
 from multimodel_magic.pricing import money
 from multimodel_magic.routing.matching import Look, Verdict, judge
 from multimodel_magic.types import LeftOut, Reason, Request, Route, Strategy
@@ -170,7 +170,7 @@ class Guarded:
         route = self.strategy.route(request)
         chosen, dear = self._below_ceiling(route.models, request)
         if route.models and not chosen:
-            raise Misconfigured(f"every model is above routing.max_cost_usd. {_whys(dear)}")
+            raise BudgetExceeded(f"every model is above routing.max_cost_usd. {_whys(dear)}")
         more, out = self._allowed(route, request)
         new = tuple(dict.fromkeys(name for name in more if name not in chosen))
         return replace(route, models=(*chosen, *new), left_out=(*route.left_out, *dear, *out))

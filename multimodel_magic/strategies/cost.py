@@ -10,7 +10,7 @@ from typing import ClassVar, overload
 
 from multimodel_magic import pricing
 from multimodel_magic.catalogue import Catalogue
-from multimodel_magic.errors import SLIP, Misconfigured, UsageError, did_you_mean
+from multimodel_magic.errors import SLIP, BudgetExceeded, UnknownModel, UsageError, did_you_mean
 from multimodel_magic.pricing import money
 from multimodel_magic.types import LeftOut, Reason, Request, Route
 
@@ -91,7 +91,7 @@ class ByCostTier:
     ------
     UsageError
         From `route`, for a user_tier or task_value that the table does not have.
-    Misconfigured
+    BudgetExceeded
         From `route`, where nothing is within the ceiling; says what each would cost.
 
     Notes
@@ -122,9 +122,11 @@ class ByCostTier:
         kept, left_out = _within(offers, terms.ceiling_usd(sum(usage)))
         last = _last_resorts(self.catalogue) if terms.floor in LADDER else ()
         models = (*(offer.model for offer in kept), *last)
+        if not models and not left_out:
+            raise UnknownModel(f"cost: no model for {what}: the role is empty")
         if not models:
             whys = "; ".join(f"{out.model}: {out.why}" for out in left_out)
-            raise Misconfigured(f"cost: no model for {what}. {whys or 'the role is empty'}")
+            raise BudgetExceeded(f"cost: no model for {what}. {whys}")
         listed = tuple(Reason(f"candidate: {o.model}", o.words, o.score) for o in kept)
         return Route(models, self.name, (*listed, Reason(self.name, what)), left_out=left_out)
 

@@ -153,14 +153,14 @@ _KINDS = {
 def tokens(books: Books, ax: Axes) -> str:
     """Draw how many tokens of each kind each model took and gave, failed attempts included."""
     attempts = asked(books.attempts)
-    known = attempts[attempts["input_tokens"].notna() | attempts["output_tokens"].notna()]
+    said = attempts[["input_tokens", "output_tokens"]].notna()
+    known = attempts[said.any(axis="columns")]
     title = f"Tokens by model (n = {len(known):,} attempts)"
     if known.empty:
         return nothing(ax, title, "no attempt with counted tokens yet")
     table = _token_table(known)
     kinds = [kind for kind in _KINDS if kind in ("input", "answer") or table[kind].sum()]
-    estimated = int(known["usage_estimated"].fillna(False).astype(bool).sum())
-    note = f"{estimated:,} of them were counted by us, not the vendor" if estimated else ""
+    note = _uncounted(known, unknown=int((~said.all(axis="columns")).sum()))
     heading(ax, title, note, lift=14)
     every = looks(attempts)
     labels = list(short(table.index).values())
@@ -173,11 +173,21 @@ def tokens(books: Books, ax: Axes) -> str:
         panel.tick_params(axis="y", length=0, labelleft=panel is made[0])
     made[0].set_yticks(range(len(table)), brief)
     made[0].set_ylim(max(len(table), _IN_A_ROW) - 0.5, -0.5)
-    said = "; ".join(
+    told = "; ".join(
         f"{label} " + ", ".join(f"{_KINDS[kind]} {row[kind]:,.0f}" for kind in kinds)
         for label, row in zip(labels, table.to_dict("records"), strict=True)
     )
-    return f"{title}: {said}."
+    return f"{title}: {told}." + (f" {note.capitalize()}." if note else "")
+
+
+def _uncounted(known: pd.DataFrame, *, unknown: int) -> str:
+    """Say of how many attempts the vendor did not count the tokens."""
+    estimated = int(known["usage_estimated"].fillna(False).astype(bool).sum())
+    notes = (
+        f"{estimated:,} of them were counted by us, not the vendor" if estimated else "",
+        f"of {unknown:,} tokens are unknown, and not in it" if unknown else "",
+    )
+    return "; ".join(filter(None, notes))
 
 
 def _token_table(known: pd.DataFrame) -> pd.DataFrame:

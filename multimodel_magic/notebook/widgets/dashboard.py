@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from multimodel_magic.notebook.receipt import seconds
 from multimodel_magic.notebook.safe_markdown import plain
+from multimodel_magic.notebook.stats import ends
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.notebook.widgets import look
 from multimodel_magic.notebook.widgets.busy import busy_label
@@ -202,17 +203,11 @@ def _clock(at: datetime) -> str:
 
 def _overall(tally: Tally, guards: Guards) -> tuple[tuple[str, str], ...]:
     return (
-        ("requests", f"{tally.requests} ({_ends(tally)})"),
+        ("requests", f"{tally.requests} ({ends(tally)})"),
         ("cost", f"{_cost(tally)}, {_limits(guards)}"),
         ("fell back", str(tally.fallbacks)),
         *(("!", said) for said in _notices(guards)),
     )
-
-
-def _ends(tally: Tally) -> str:
-    counts = {"failed": tally.failed, "interrupted": tally.interrupted, "cached": tally.cached}
-    others = (f"{number} {word}" for word, number in counts.items() if number)
-    return ", ".join([f"{tally.answered} answered", *others])
 
 
 def _cost(tally: Tally) -> str:
@@ -250,7 +245,7 @@ def _facts(tally: Tally, guards: Guards) -> list[str]:
         bar = look.meter(_share(guards), words)
         cost = f'<div style="min-width:12em">{cost}{bar}</div>'
     failed = look.fact("fell back", str(tally.fallbacks), "answered by a later model")
-    return [look.fact("requests", str(tally.requests), _ends(tally)), cost, failed]
+    return [look.fact("requests", str(tally.requests), ends(tally)), cost, failed]
 
 
 def _tables(tally: Tally, guards: Guards) -> tuple[Table, ...]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from statistics import median
 
+from multimodel_magic.metrics.tally import asked_nobody
 from multimodel_magic.notebook.receipt import model_name
 from multimodel_magic.types import Attempt, Response
 
@@ -73,6 +74,7 @@ class Tally:
 
     requests: int = 0
     answered: int = 0
+    asked_nobody: int = 0
     interrupted: int = 0
     fallbacks: int = 0
     cached: int = 0
@@ -97,6 +99,9 @@ class Tally:
         self.answered += response.succeeded
         stopped = type(response.error).__name__ in {"Cancelled", "KeyboardInterrupt"}
         self.interrupted += stopped
+        self.asked_nobody += asked_nobody(
+            {"attempts": len(response.attempts), "error_type": type(response.error).__name__}
+        )
         self.fallbacks += response.fallback_used
         self.cached += response.cached
         for attempt in response.attempts:
@@ -106,8 +111,8 @@ class Tally:
 
     @property
     def failed(self) -> int:
-        """Requests that ended without an answer and were not interrupted."""
-        return self.requests - self.answered - self.interrupted
+        """Requests that ended without an answer, neither interrupted nor asking nobody."""
+        return self.requests - self.answered - self.interrupted - self.asked_nobody
 
     def _take_attempt(self, attempt: Attempt, *, stopped: bool) -> None:
         name = model_name(attempt.provider, attempt.model)
