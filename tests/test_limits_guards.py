@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from multimodel_magic.errors import AuthenticationFailed
 from multimodel_magic.limits import Breakers, Budget, Limiter, Pace, Purse, Rate, RefusedKeys
+from multimodel_magic.providers.keys import Secret
 from multimodel_magic.types import RateHint
 
 
@@ -242,6 +243,16 @@ def test_a_refused_key_is_remembered_until_it_changes():
     assert keys.why("a", provider) is None
     provider.mark = "1"
     assert keys.why("a", provider) is None
+
+
+def test_a_server_that_refused_a_request_without_a_key_is_said_to_have():
+    keys, provider = RefusedKeys(), Keyed(Secret("").mark())
+    keys.refuse("mine", provider, AuthenticationFailed("set MINE_API_KEY"))
+    why = keys.why("mine", provider)
+    assert why.startswith("a request without a key was refused before")
+    assert "set MINE_API_KEY" in why
+    provider.mark = Secret("sk-new").mark()
+    assert keys.why("mine", provider) is None
 
 
 def test_of_providers_without_a_key_mark_nothing_is_remembered():

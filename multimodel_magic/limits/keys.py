@@ -7,9 +7,12 @@ from multimodel_magic.types import Provider
 
 __all__ = ["RefusedKeys", "key_mark"]
 
+_WITH_A_KEY = "its key was refused before and is not sent again until it changes"
+_WITHOUT = "a request without a key was refused before and none is sent again until there is a key"
+
 
 def key_mark(provider: Provider) -> str | None:
-    """Return what tells the provider's key from another without showing it.
+    """Return what tells the provider's key from another without showing it; empty: there is none.
 
     None where the provider has no method `key_mark`: of its keys nothing is remembered beyond
     the request.
@@ -39,8 +42,7 @@ class RefusedKeys:
             return None
         mark, said = self._refused[name]
         if key_mark(provider) == mark:
-            kept = "its key was refused before and is not sent again until it changes or %llm reset"
-            return f"{kept} ({said})"
+            return f"{_WITH_A_KEY if mark else _WITHOUT} or %llm reset ({said})"
         del self._refused[name]
         return None
 

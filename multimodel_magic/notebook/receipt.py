@@ -238,7 +238,7 @@ def _skipped(response: Response) -> Iterator[str]:
     before = route.models[: answer.rank] if answer is not None and route is not None else ()
     tried = {attempt.name for attempt in response.attempts}
     for out in route.left_out if route is not None else ():
-        if out.model in before and out.model not in tried and "its key was" not in out.why:
+        if out.model in before and out.model not in tried and "refused before" not in out.why:
             why = re.split(r" \(|; |: \$", out.why, maxsplit=1)[0]
             yield f"skipped {model_name(*out.model.split(':', 1))} ({why})"
 

@@ -63,8 +63,8 @@ class Secret:
         return self._value.isascii() and self._value.isprintable()
 
     def mark(self) -> str:
-        """Return 8 hex digits that tell this key from another without showing it."""
-        return sha256(self._value.encode()).hexdigest()[:8]
+        """Return 8 hex digits that tell this key from another and show neither; none of no key."""
+        return sha256(self._value.encode()).hexdigest()[:8] if self._value else ""
 
 
 def setting(name: str) -> str | None:
