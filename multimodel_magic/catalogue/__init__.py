@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from difflib import get_close_matches
 
 from multimodel_magic import plugins
 from multimodel_magic.catalogue.data import (
@@ -33,7 +32,13 @@ NOTICE_DAYS = 60
 """How long before its announced retirement a model is spoken of."""
 
 _DATE = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2}|\d{4})$")
-_TAGGED = re.compile(r"[\w.-]+(/[\w.-]+)*:[\w.-]+")
+_TAGGED = re.compile(
+    # Ollama's tags begin with a size, a precision or such a word; what has a path is no provider.
+    r"[\w.-]+(/[\w.-]+)+:[\w.-]+"
+    r"|[\w.-]+:(e?\d+(\.\d+)?(x\d+(\.\d+)?)?[bm]|i?q\d|b?f(p)?\d+|v\d"
+    r"|latest|instruct|chat|code|text|cloud|mini)\b[\w.-]*",
+    re.IGNORECASE,
+)
 _FAMILIES = tuple((re.compile(start), provider) for start, provider in FAMILIES.items())
 
 
@@ -203,15 +208,19 @@ class Catalogue:
             return Resolved(Model("ollama", name))
         if not tag or _family(name) is not None:
             return None
-        known = self.providers | set(plugins.provider_names())
+        known = sorted(self.providers | set(plugins.provider_names()))
         # Nearer than did_you_mean asks: families such as `smollm2:135m` are no typo of `ollama`.
-        meant = get_close_matches(family, known, n=1, cutoff=0.7)
-        if meant or family in VENDORS:
-            near = f"did you mean {meant[0]!r}?" if meant else "register it under that name first"
-            raise UnknownModel(
-                f"no provider is called {family!r}; {near} (a model of Ollama: ollama:{name})"
-            )
-        return Resolved(Model("ollama", name)) if _TAGGED.fullmatch(name) else None
+        near = did_you_mean(family, known, most=1, alike=0.7)
+        if not near and family not in VENDORS:
+            if _TAGGED.fullmatch(name):
+                return Resolved(Model("ollama", name))
+            if not re.fullmatch(r"[\w.-]+", family):
+                return None
+            near = f"; there are {', '.join(known)}"
+        near = near or "; register it under that name first"
+        raise UnknownModel(
+            f"no provider is called {family!r}{near} (a model of Ollama: ollama:{name})"
+        )
 
     def _of_a_family(self, name: str) -> Resolved:
         if (provider := _family(name)) is None:
