@@ -74,7 +74,7 @@ def _check_options(options: object) -> None:
             raise UsageError(f"options: {name} cannot be sent as JSON: {error}") from error
 
 
-def check_parts(**parts: object) -> None:
+def check_parts(strategy: object, ledger: object, budget: object) -> None:
     """Refuse what a client is made of where it is something else, such as a name.
 
     Raises
@@ -82,7 +82,7 @@ def check_parts(**parts: object) -> None:
     UsageError
         In one line, with what to give instead.
     """
-    for name, part in parts.items():
+    for name, part in (("strategy", strategy), ("ledger", ledger), ("budget", budget)):
         does, instead = _PARTS[name]
         if part is not None and not hasattr(part, does):
             raise UsageError(f"{name} is {part!r}: give {instead}")

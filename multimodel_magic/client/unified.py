@@ -136,7 +136,7 @@ class UnifiedLLMClient:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         dice: Callable[[], float] = limits.dice,
     ) -> None:
-        check_parts(strategy=strategy, ledger=ledger, budget=budget)
+        check_parts(strategy, ledger, budget)
         self.providers: dict[str, Provider] = dict(providers or {})
         self.strategy: Strategy = strategy or Fixed(("balanced",))
         self.ledger = ledger
