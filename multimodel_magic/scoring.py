@@ -15,6 +15,7 @@ from itertools import islice
 from math import exp, log1p
 from operator import mul
 from typing import NamedTuple
+from unicodedata import normalize
 
 from multimodel_magic.scoring_weights import KNOTS, WEIGHTS
 from multimodel_magic.scoring_words import HINTS, KNOWN, STEMS, WORDS
@@ -57,11 +58,18 @@ _AT = {name: place for place, name in enumerate(SIGNALS)}
 _INDEX = {word: _AT[signal] for word, signal in WORDS.items()}
 _KEYS = frozenset(_INDEX)
 _HINTS = tuple((_AT[signal], *words) for signal, words in HINTS.items())
-_SIGNAL_OF = WORDS | {word: signal for signal, (hints, _) in HINTS.items() for word in hints}
+_SHOW = "Show that"
+"""Asks for a proof where a sentence begins so; within one ("studies show that") it tells."""
+_SIGNAL_OF = {_SHOW.lower().encode(): "proof", **WORDS} | {
+    word: signal for signal, (hints, _) in HINTS.items() for word in hints
+}
 _GREETING, _LENGTH, _CLAUSES = _AT["greeting"], _AT["length"], _AT["clauses"]
+_PROOF = _AT["proof"]
 _NAMES, _NUMBERS, _FORMULA = _AT["names"], _AT["numbers"], _AT["formula"]
 _CODE, _ITEMS, _RARE, _SUM = _AT["pasted_code"], _AT["items"], _AT["rare"], _AT["small_sum"]
 _EXAMPLE = _AT["example"]
+_TELLING = (_FORMULA, _CODE, _ITEMS, _SUM, _EXAMPLE)
+_MIDDLE = KNOTS[len(KNOTS) // 2]
 # What kind of task it is: a second word of the field makes it no harder.
 _KINDS = (_AT["maths"], _AT["code"])
 _PROSE = tuple(
@@ -82,7 +90,11 @@ _CODE_BYTES = b"=<>{}_`#"
 _CAPITALS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Counting in what one deletion leaves is a tenth faster on 3 kB than five passes over the text.
 _UNMARKED = bytes(set(range(256)) - set(_NOTATION + _DIGITS + _CODE_BYTES + _CAPITALS + b",;"))
-_FOREIGN_MARKS = re.compile("[\u00a1\u00ab\u00bb\u00bf\u2013\u2014\u201c-\u201e\u2026\u3001\u3002]")
+# With the blanks and marks of direction that nobody sees: they come along with what is pasted.
+_FOREIGN_MARKS = re.compile(
+    "[\u00a0\u00a1\u00ab\u00bb\u00bf\u060c\u061b\u061f\u0964\u2000-\u200f\u2013\u2014\u2018\u201a-\u201e\u2026"
+    "\u2028-\u202f\u2060\u2066-\u2069\u3000-\u3002\ufeff\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f]"
+)
 # Both begin with one character or class, which lets `re` skip through prose quickly.
 _FORMULA_MARK = re.compile(
     r"[=<>^+\u2264\u2265\u2260\\]"
@@ -98,9 +110,12 @@ _SMALL_SUM = re.compile(
     re.IGNORECASE,
 )
 _CODE_MARKS = (
-    "```", "def ", "):\n", ";\n", "{\n", "import ", "return ", "=> ", "</", "();", "->", "::",
-    "self.", ">>>", "for (", " = ", "#include", "SELECT ", "FROM ", "class ", "print(",
+    "def ", "):\n", ";\n", "{\n", "import ", "return ", "=> ", "();", "->", "::",
+    "self.", ">>>", "for (", " = ", "#include", "SELECT ", "FROM ", "class ", "print(", "<- ",
+    "; done", "px;",
 )  # fmt: skip
+_SURE_MARKS = ("```", "; }", "; do ", "</", "(defun ", "<?php", "#!/")
+"""Nothing but code has these: one is enough, of the others it takes two."""
 _LOGS = tuple(log1p(count) for count in range(_HEAD + _TAIL))
 
 
@@ -235,6 +250,8 @@ def calibrated(raw: float) -> float:
 def read(prompt: str) -> _Reading:
     """Measure every signal of a prompt, in one pass of C-level string methods."""
     text = prompt if len(prompt) <= _HEAD + _TAIL else f"{prompt[:_HEAD]} {prompt[-_TAIL:]}"
+    if not text.isascii():
+        text = normalize("NFC", text)  # macOS writes an accent as a character of its own.
     plain = text.encode() if text.isascii() else _plain_foreign(text)
     tokens = plain.translate(_SPACED).split()
     types = set(tokens)
@@ -243,6 +260,9 @@ def read(prompt: str) -> _Reading:
     for word in hits:
         counts[_INDEX[word]] += 1
     hits |= _hear_hints(types, counts)
+    if _SHOW in text or text[: len(_SHOW)].lower() == _SHOW.lower():
+        counts[_PROOF] += 1
+        hits.add(_SHOW.lower().encode())
     dense = len(plain) > _DENSE_BYTES * len(text)
     if dense:
         _count_stems(text, counts)
@@ -253,12 +273,20 @@ def read(prompt: str) -> _Reading:
     for place in _KINDS:
         values[place] = float(counts[place] > 0)
     _measure_shape(text, plain, words * (len(prompt) / (len(text) or 1)), values)
-    known = any(values) or not KNOWN.isdisjoint(types)
+    known = any(counts) or not KNOWN.isdisjoint(types)
     if types and not dense:
         letters = len(b"".join(types)) * (len(text) / len(plain))
         # Bounded: an address or a blob of base64 is one long word, not a hard one.
         values[_RARE] = min(max(letters / len(types) - _USUAL_LETTERS, 0.0), _USUAL_LETTERS)
-    return _Reading(values, known, hits, text)
+    return _Reading(values, known or _is_shaped(values), hits, text)
+
+
+def _is_shaped(values: list[float]) -> bool:
+    """Say whether a text of which no word is known has a shape that tells something.
+
+    In a language that is not read here a comma or a figure makes no request an easy one.
+    """
+    return any(values[place] for place in _TELLING) or raw_score(values) >= _MIDDLE
 
 
 def _hear_hints(types: set[bytes], counts: list[int]) -> set[bytes]:
@@ -320,11 +348,13 @@ def _measure_notation(text: str, marks: bytes, share: float, values: list[float]
 
 
 def _count_code_marks(text: str, marks: bytes) -> int:
-    """Count the kinds of marks of source code; a fence counts twice."""
+    """Count the kinds of marks of source code; of what can be nothing else one is enough."""
     # Most prose has brackets but none of these, and twenty searches cost more than all the rest.
-    if not _count(marks, _CODE_BYTES) and "):" not in text:
+    if not _count(marks, _CODE_BYTES) and "):" not in text and "(defun " not in text:
         return 0
-    return sum(mark in text for mark in _CODE_MARKS) + ("```" in text)
+    if any(mark in text for mark in _SURE_MARKS):
+        return 2
+    return sum(mark in text for mark in _CODE_MARKS)
 
 
 def _count_stems(text: str, counts: list[int]) -> None:
@@ -377,7 +407,9 @@ _SAID: dict[str, Callable[[str], Iterator[str]]] = {
     "names": lambda prompt: (name.group() for name in _NAME.finditer(prompt)),
     "numbers": lambda prompt: (number.group() for number in _NUMBER.finditer(prompt)),
     "items": lambda prompt: iter([f"lines of a list: {len(_ITEM.findall(chr(10) + prompt))}"]),
-    "pasted_code": lambda prompt: (mark.strip() for mark in _CODE_MARKS if mark in prompt),
+    "pasted_code": lambda prompt: (
+        mark.strip() for mark in (*_SURE_MARKS, *_CODE_MARKS) if mark in prompt
+    ),
     "formula": _formula,
     "rare": _long_words,
     "small_sum": lambda prompt: iter([prompt.strip()]),

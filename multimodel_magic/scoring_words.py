@@ -1,9 +1,11 @@
+# ruff: noqa: RUF001 - the Turkish dotless i is a letter
 """The words that `scoring` listens for, by signal, in the languages it reads.
 
 Whole words only, with the inflections that occur, lower case; a word belongs to one signal.
 Written by hand: nothing here is taken from a data set. A word that means something else in English
 (falls, sea, son, mayor, comment) is left out. English first, then German, French,
-Spanish, Italian, Portuguese, Dutch, Russian, and a few stems for scripts without spaces.
+Spanish, Italian, Portuguese, Dutch, Russian, and a few stems for scripts without spaces. Of
+others only thanks, greetings and the word for "prove": what must go down, and what must not.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ _TEXT: dict[str, str] = {
         réfute réfuter demuestra demostrar demuestre demuéstrame demostración prueba probar teorema
         conjetura dimostra dimostrare dimostri dimostrazione provare provar demonstre demonstrar
         demonstração bewijs bewijzen stelling докажи докажите доказать доказательство теорема
-        опровергни
+        опровергни доведи доведіть довести udowodnij udowodnić wykaż dowód bevisa bevisen kanıtla
+        kanıtlayın ispatla ispatlayın أثبت اثبت برهن הוכח הוכיחו
     """,
     "reasoning": """
         analyze analyzes analyzed analyzing analyse analyses analysed analysing analysis compare
@@ -39,7 +42,7 @@ _TEXT: dict[str, str] = {
         explicar explique analiza analizar compara comparar evalúa evaluar justifica justificar
         resuelve resolver calcula calcular deduce diseña diseñar spiega spiegare analizza analizzare
         confronta confrontare risolvi risolvere explicar analise analisar avalie resolva verklaar
-        vergelijk объясни объяснить сравни проанализируй реши решить обоснуй
+        vergelijk toon объясни объяснить сравни проанализируй реши решить обоснуй
     """,
     "question": """
         who whom whose when where wer wen wem wessen wann wo qui quand où quién quiénes cuándo dónde
@@ -126,11 +129,15 @@ _TEXT: dict[str, str] = {
     "greeting": """
         hi hello hey thanks thank thx ty bye goodbye ok okay yes yep cool great nice welcome cheers
         morning evening please sorry lol hallo danke tschüss bitte ja nein bonjour salut merci hola
-        gracias adiós ciao grazie olá obrigado obrigada привет спасибо
+        gracias adiós ciao grazie olá obrigado obrigada привет спасибо пока здравствуйте dankeschön
+        servus moin oui bonsoir coucou revoir d'accord buongiorno buonasera buonanotte arrivederci
+        stai tchau valeu bedankt goedemorgen goedenavond hoi doei dzięki dziękuję cześć widzenia
+        дякую привіт merhaba selam teşekkürler teşekkür günaydın nasılsın hej takk hallå kiitos
+        děkuji ahoj mulțumesc köszönöm γεια ευχαριστώ شكرا شكرًا مرحبا سلام תודה שלום
     """,
 }
 
-# Words that are of a field only in company: *product* and *function* mean many things.
+# Words that say something only in company: *product*, *function* and *good* mean many things.
 _HINT_TEXT: dict[str, str] = {
     "maths": """
         triangle triangles circle prime vector vectors derivative integral sequence sequences root
@@ -145,6 +152,12 @@ _HINT_TEXT: dict[str, str] = {
         programm fonction fonctions programme código función programa codice funzione função функция
         функцию
     """,
+    "greeting": """
+        good night day sounds job guten gute morgen tag abend nacht vielen dank je ça va bene bonne
+        nuit journée soirée buenos buenas días tardes noches bom boa dia tarde noite tudo bem tot
+        ziens dzień dobry доброе добрый утро день вечер god morgon kväll صباح الخير
+        السلام عليكم السلامة مع كيف حالك cảm ơn xin chào terima kasih selamat pagi
+    """,
 }
 _COMPANY_TEXT: dict[str, str] = {
     "maths": "",
@@ -153,6 +166,7 @@ _COMPANY_TEXT: dict[str, str] = {
         compile print schreibe schreib schreiben implementiere programmiere erstelle écris
         écrivez implémente escribe escribir implementa scrivi escreva schrijf напиши реализуй
     """,
+    "greeting": "",
 }
 
 # Found inside a word, since these scripts write no spaces. Only looked for in such text.
@@ -161,6 +175,8 @@ STEMS: dict[str, str] = {
     "證明": "proof",
     "証明": "proof",
     "증명": "proof",
+    "示せ": "proof",
+    "सिद्ध": "proof",
     "定理": "proof",
     "解释": "reasoning",
     "分析": "reasoning",
@@ -177,6 +193,22 @@ STEMS: dict[str, str] = {
     "谢谢": "greeting",
     "ありがとう": "greeting",
     "こんにちは": "greeting",
+    "おはよう": "greeting",
+    "さようなら": "greeting",
+    "元気ですか": "greeting",
+    "謝謝": "greeting",
+    "您好": "greeting",
+    "早上好": "greeting",
+    "晚安": "greeting",
+    "再见": "greeting",
+    "안녕": "greeting",
+    "감사합니다": "greeting",
+    "고마워": "greeting",
+    "धन्यवाद": "greeting",
+    "नमस्ते": "greeting",
+    "कैसे हैं": "greeting",
+    "ขอบคุณ": "greeting",
+    "สวัสดี": "greeting",
 }
 
 # Enough to say that a text is in a language that is read here, though no signal fired.

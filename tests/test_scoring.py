@@ -52,6 +52,65 @@ def test_hard_prompts_do_not_go_to_the_cheapest_tier(prompt):
 
 @pytest.mark.parametrize(
     "prompt",
+    [
+        "Show that sqrt(2) is irrational",
+        "show that 2^n > n for all n",
+        "Toon aan dat wortel 2 irrationaal is",
+        "Udowodnij, że istnieje nieskończenie wiele liczb pierwszych.",
+        "Wykaż, że pierwiastek z 2 jest niewymierny",
+        "Kök 2'nin irrasyonel olduğunu ispatla",
+        "Bevisa att det finns oändligt många primtal.",
+        "Доведіть, що простих чисел нескінченно багато.",
+        "√2が無理数であることを示せ",
+        "2의 제곱근이 무리수임을 증명하라",
+        "برهن أن جذر 2 عدد غير نسبي",
+        "הוכח שיש אינסוף מספרים ראשוניים.",
+        "सिद्ध कीजिए कि अभाज्य संख्याएँ अनंत हैं।",
+    ],
+)
+def test_a_proof_is_asked_for_in_many_languages(prompt):
+    assert score(prompt) >= SIMPLE
+
+
+def test_studies_that_show_something_ask_for_no_proof():
+    assert "proof" not in fired("Many studies show that tea is healthy")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Vielen Dank!", "Guten Morgen", "Bonne nuit", "Merci !", "Buenos días", "¡Gracias!",
+        "Grazie mille", "Buongiorno", "Tudo bem?", "Bom dia", "Bedankt", "Dzięki!",
+        "Доброе утро", "Дякую!", "Merhaba", "Teşekkürler!", "شكرا!", "صباح الخير", "תודה!",
+        "早上好", "ありがとうございます", "감사합니다!", "धन्यवाद!", "good night", "Hej!", "Cảm ơn",
+    ],
+)  # fmt: skip
+def test_thanks_and_greetings_go_to_the_cheapest_tier_in_many_languages(prompt):
+    assert score(prompt) < SIMPLE
+
+
+def test_a_comma_and_a_figure_make_no_unread_language_easy():
+    for prompt in ("Ukaž, že 2 nelze vydělit", "Tiedätkö, miten 17 jaetaan?", "3.14"):
+        assert complexity(prompt).abstained
+    assert score("Tiedätkö, miten tämä jaetaan, " * 40) > COMPLEX
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Prove\u00a0that it is so",
+        "\u202eprove\u202c it",
+        "\u200bProve\u200b it",
+        "prove\uff08it\uff09",
+        "De\u0301montrer qu'il existe",
+    ],
+)
+def test_blanks_that_nobody_sees_hide_no_word(prompt):
+    assert "proof" in fired(prompt)
+
+
+@pytest.mark.parametrize(
+    "prompt",
     ["thanks!", "Thank you", "what's 2+2", "What is 2 + 2?", "hello", "Hi!", "danke", "merci",
      "ok", "12*7=", "谢谢"],
 )  # fmt: skip
@@ -176,6 +235,24 @@ def test_code_is_seen_with_and_without_fences():
     assert "pasted_code" in fired("```\nSELECT 1;\n```")
     assert "pasted_code" in fired("SELECT name FROM orders WHERE id = 3\nWhy is it slow?")
     assert "pasted_code" not in fired("I return the books (two of them), then I go")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'for f in *.txt; do mv "$f" "${f%.txt}.md"; done',
+        "df <- read.csv('a.csv')\nm <- lm(y ~ x, data = df)\nsummary(m)",
+        "(defun fact (n) (if (< n 2) 1 (* n (fact (- n 1)))))",
+        "body { color: red; }\n.a > .b { margin: 0 auto; }",
+        "<div class='a'><p>Hello</p></div>",
+        "<?php echo 3;",
+        "```\nfoo bar\n```",
+    ],
+)
+def test_code_of_any_language_does_not_go_to_the_cheapest_tier(code):
+    for prompt in (code, f"What does this do?\n{code}"):
+        assert "pasted_code" in fired(prompt)
+        assert score(prompt) >= SIMPLE
 
 
 @pytest.mark.parametrize(

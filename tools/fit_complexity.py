@@ -62,7 +62,7 @@ ASKED = {
     "reasoning": 1.3,
     "data": 0.9,
     "code": 2.0,
-    "pasted_code": 0.5,
+    "pasted_code": 0.6,
     "formula": 0.6,
     "maths": 0.3,
     "steps": 0.5,
