@@ -226,6 +226,10 @@ def render(weights: np.ndarray, knots: list[float]) -> str:
     return "\n".join([*HEADER, *lines, "}", *MIDDLE, *numbers, ")", ""])
 
 
+THAN = "source out"
+OTHERS = "others' answers"
+"""The columns that the table is about, and above which nobody gets."""
+
 HEADER = (
     '"""Weights of the signals of `scoring`, and how raw scores map to [0, 1].',
     "",
@@ -246,29 +250,59 @@ MIDDLE = (
 )
 
 
+def compared(data: Data) -> dict[str, Scores]:
+    """Score every prompt by what docs/complexity.md compares."""
+    return {
+        "seed": everywhere(data, np.array([scoring.seed_complexity(one) for one in data.prompts])),
+        "length": everywhere(data, np.array([float(len(one)) for one in data.prompts])),
+        "source out": held_out(data, data.source),
+        "family out": held_out(data, data.family),
+    }
+
+
+def headline(data: Data, score_of: dict[str, Scores]) -> pd.DataFrame:
+    """Tabulate the pairs of pairs.json by group."""
+    table = columns(data.headline, score_of, THAN)
+    table[OTHERS] = ceiling(data.headline)
+    table.loc["mean", OTHERS] = table[OTHERS].mean()
+    return table
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """Write the headline as it stands in docs/complexity.md."""
+    names = ["seed", "length", THAN, "family out"]
+    figures = table[[*names, f"s.e. ({THAN})", OTHERS]].map("{:.3f}".format)
+    # Below a mean stands its standard error, as a row: in the document it is a column.
+    figures.loc["mean", f"s.e. ({THAN})"] = figures[THAN].iloc[-5]
+    figures.loc["weighted mean", f"s.e. ({THAN})"] = figures[THAN].iloc[-3]
+    figures.loc["mean", THAN] = f"**{figures.loc['mean', THAN]}**"
+    figures.loc["weighted mean", OTHERS] = ""
+    figures = figures.iloc[[*range(len(figures) - 6), -6, -4]]
+    figures = figures.rename({"mean": "**mean**", "weighted mean": "weighted by noise"})
+    head = ["group", *names, "±", "other models' answers"]
+    rows = [[str(label), *row] for label, row in zip(figures.index, figures.values, strict=True)]
+    lines = [f"| {' | '.join(row)} |".replace("|  |", "| |") for row in [head, *rows]]
+    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])
+
+
 def validate(data: Data) -> None:
     """Print how well it does on sources that it was not fitted on, beside the baselines."""
     prior = np.array([PRIOR[name] for name in scoring.SIGNALS])
     everything = np.ones(len(data.source), dtype=bool)
     plain = {
-        "seed": np.array([scoring.seed_complexity(text) for text in data.prompts]),
-        "length": np.array([float(len(text)) for text in data.prompts]),
         "prior": data.signals @ prior,
         "in sample": data.signals @ fit(data, everything),
         "true difficulty": data.difficulty,
     }
-    score_of = {name: everywhere(data, score) for name, score in plain.items()}
+    score_of = compared(data) | {name: everywhere(data, score) for name, score in plain.items()}
     score_of["freer fit, source out"] = held_out(data, data.source, PENALTY / 300)
-    score_of["source out"] = held_out(data, data.source)
-    score_of["family out"] = held_out(data, data.family)
-    headline = columns(data.headline, score_of, "source out")
-    headline["others' answers"] = ceiling(data.headline)
-    headline.loc["mean", "others' answers"] = headline["others' answers"].mean()
-    print("headline: the pairs of pairs.json by group\n", headline.round(3).to_string(na_rep=""))
-    broad = columns(data.broad, score_of, "source out")
+    table = headline(data, score_of)
+    print("headline: the pairs of pairs.json by group\n", table.round(3).to_string(na_rep=""))
+    broad = columns(data.broad, score_of, THAN)
     print("\nbroad: all pairs of a source\n", broad.round(3).to_string(na_rep=""))
-    mixed = data.mixed.table(score_of, "source out")
+    mixed = data.mixed.table(score_of, THAN)
     print("\nmixed: all tasks as one heap\n", mixed.round(3).to_string(na_rep=""))
+    print("\ndocs/complexity.md\n", markdown(table), sep="")
 
 
 def elapsed_us(scorer: Callable[[str], object], text: str) -> float:
