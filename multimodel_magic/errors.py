@@ -36,6 +36,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from multimodel_magic.types import Attempt
+from multimodel_magic.wording import number_of
 
 __all__ = [
     "AllModelsFailed",
@@ -245,7 +246,7 @@ class AllModelsFailed(MultimodelError):
     ) -> None:
         tried = len({attempt.name for attempt in attempts})
         what = f"all {tried} models failed" if tried > 1 else "the model failed"
-        super().__init__(f"{what} in {len(attempts)} attempt{'s'[: len(attempts) != 1]}")
+        super().__init__(f"{what} in {number_of(len(attempts), 'attempt')}")
         self.attempts = attempts
         self.errors = errors
 

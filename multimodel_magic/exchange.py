@@ -39,6 +39,7 @@ from multimodel_magic.ledger import (
 from multimodel_magic.ledger.frames import dtypes, frame
 from multimodel_magic.ledger.outcomes import as_frame
 from multimodel_magic.ledger.rows import kinds
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,9 +91,12 @@ class Exported:
     votes: int
 
     def __str__(self) -> str:
-        calls = f"{self.requests:,} requests, {self.attempts:,} attempts"
-        said = f"{self.outcomes:,} outcomes, {self.votes:,} votes"
+        calls = f"{number_of(self.requests, 'request')}, {number_of(self.attempts, 'attempt')}"
+        said = f"{number_of(self.outcomes, 'outcome')}, {number_of(self.votes, 'vote')}"
         return f"{calls}, {said} -> {', '.join(map(str, self.files))}"
+
+
+_KNOWN = ("request was", "requests were")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +114,9 @@ class Imported:
     """New to the ledger."""
 
     def __str__(self) -> str:
-        new = f"{self.requests:,} requests with {self.attempts:,} attempts"
-        said = f"{self.outcomes:,} outcomes, {self.votes:,} votes"
-        return f"{new}, {said}; {self.known:,} requests were there already"
+        new = f"{number_of(self.requests, 'request')} with {number_of(self.attempts, 'attempt')}"
+        said = f"{number_of(self.outcomes, 'outcome')}, {number_of(self.votes, 'vote')}"
+        return f"{new}, {said}; {number_of(self.known, *_KNOWN)} there already"
 
 
 def export(

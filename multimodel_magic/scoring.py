@@ -19,6 +19,7 @@ from unicodedata import normalize
 
 from multimodel_magic.scoring_weights import KNOTS, WEIGHTS
 from multimodel_magic.scoring_words import HINTS, KNOWN, STEMS, WORDS
+from multimodel_magic.wording import number_of
 
 __all__ = [
     "SIGNALS",
@@ -385,7 +386,7 @@ def _fired_by(name: str, prompt: str) -> tuple[str, ...]:
 def _amount(prompt: str) -> Iterator[str]:
     words = len(prompt.split())
     dense = len(prompt.encode(errors="replace")) > _DENSE_BYTES * len(prompt)
-    yield f"{len(prompt):,} characters" if dense else f"{words:,} words"
+    yield number_of(len(prompt), "character") if dense else number_of(words, "word")
 
 
 def _long_words(prompt: str) -> Iterator[str]:

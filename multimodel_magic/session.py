@@ -37,6 +37,7 @@ from multimodel_magic.types import (
     Strategy,
     new_ulid,
 )
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     from multimodel_magic.catalogue import Catalogue
@@ -155,7 +156,8 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
         self._name_strategies()
 
     def __repr__(self) -> str:
-        return f"<multimodel_magic session: {len(self.history)} requests, ledger {self.ledger!r}>"
+        asked = number_of(len(self.history), "request")
+        return f"<multimodel_magic session: {asked}, ledger {self.ledger!r}>"
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever is lent
         """Import what a layer above lends (`ADDED`): a method, or a value made of the session."""

@@ -158,9 +158,9 @@ def test_failures_alone_are_said_to_be_that() -> None:
     failed = Attempt("p", "m", 1, 0, NOON, 1.0, None, Usage(5, 0), None, error_type="Overloaded")
     session.ledger.record(Response(Request("x"), "", (failed,), None, None, 1.0, NOON))
     source = books_of(session)
-    assert "1 attempts failed" in chart("latency", source).text
-    assert "1 attempts failed" in chart("tradeoff", source).text
-    assert "1 attempts failed" in chart("fallbacks", source).text
+    assert "1 attempt failed" in chart("latency", source).text
+    assert "1 attempt failed" in chart("tradeoff", source).text
+    assert "1 attempt failed" in chart("fallbacks", source).text
     assert "no price here" in chart("cost", source).text
 
 
@@ -468,7 +468,7 @@ def test_plot_draws_this_sessions_requests_and_with_all_every_ones() -> None:
     session.ledger.record(other)
     assert "in 10 requests" in files.plot(session, "fallbacks").text
     assert "in 11 requests" in files.plot(session, "fallbacks --all").text
-    assert "in 1 requests" in files.plot(session, "fallbacks --session other").text
+    assert "in 1 request" in files.plot(session, "fallbacks --session other").text
     assert isinstance(files.plot(session, "cost --since 1w"), Chart)
 
 

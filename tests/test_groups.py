@@ -64,6 +64,12 @@ def test_a_mean_cost_says_of_how_many_where_some_are_unknown() -> None:
     assert "(of the" not in str(groups(session(), ""))
 
 
+def test_a_distribution_sets_counts_and_shares_apart() -> None:
+    lines = str(groups(session(), "routing")).splitlines()
+    assert lines[1].split() == ["model", "chosen", "share", "answered", "share"]
+    assert lines[3].split() == ["openai:a", "3", "100%", "0", "0%"]
+
+
 def said_nothing(made: Session, usage: Usage) -> None:
     attempt = Attempt("openai", "new", 1, 0, NOON, 1.0, 0.5, usage, None)
     request = Request("x", labels={"session": made.id})

@@ -359,7 +359,7 @@ def test_with_call_the_other_models_are_asked_once_and_the_cost_is_told_before()
     before = len(_asked(llm))
     found = llm.replay(Fixed(("a:mid",), name="mid"), call=True, tell=told.append)
     assert _asked(llm)[before:] == ["mid"]
-    assert told == ["asking 1 requests, about $0.00075 (an estimate); Stop stops it",
+    assert told == ["asking 1 request, about $0.00075 (an estimate); Stop stops it",
                     "asked 1 of 1"]  # fmt: skip
     assert found.requests["cost_from"].tolist() == ["recorded"] * 3
     assert (found.cost_usd.estimated, found.cost_usd.would) == (0, pytest.approx(0.00075))

@@ -227,7 +227,7 @@ def test_broken_law_of_strategies_is_one_line(strategy: object, message: str) ->
 
 def test_strategy_is_checked_with_requests_of_its_authors() -> None:
     check_strategy(Mine(refusing), PERSONAL)
-    with pytest.raises(AssertionError, match="routes none of 1 requests"):
+    with pytest.raises(AssertionError, match="routes none of 1 request;"):
         check_strategy(Mine(refusing), [r for r in REQUESTS if r.needs][:1])
     with pytest.raises(AssertionError, match="no request to check it with"):
         check_strategy(Mine(), [])

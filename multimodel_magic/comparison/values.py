@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, overload
 
 from multimodel_magic.types import Response, new_ulid
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +137,7 @@ class Comparisons(Sequence[Comparison]):
     rows: tuple[Comparison, ...]
 
     def __repr__(self) -> str:
-        return f"<{len(self.rows)} comparisons: {', '.join(map(repr, self.rows[:3]))}>"
+        return f"<{number_of(len(self.rows), 'comparison')}: {', '.join(map(repr, self.rows[:3]))}>"
 
     def __len__(self) -> int:
         """Count the prompts."""

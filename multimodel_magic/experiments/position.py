@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 from multimodel_magic.experiments.intervals import LEAST_UNITS, ArmMean, cautious, half_width
 from multimodel_magic.experiments.votes import Vote
+from multimodel_magic.wording import number_of
 
 __all__ = ["PositionBias", "position_bias"]
+
+
+_UNSHUFFLED = ("vote on unshuffled answers says", "votes on unshuffled answers say")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class PositionBias:
     """Votes that are left out: the answers stood as asked, and the place was the contestant's."""
 
     def __str__(self) -> str:
-        left_out = f"; {self.not_dealt} votes on unshuffled answers say nothing of it"
+        left_out = f"; {number_of(self.not_dealt, *_UNSHUFFLED)} nothing of it"
         if self.share is None or self.chance is None or self.low is None or self.high is None:
             return f"position: no vote on shuffled answers yet{left_out * bool(self.not_dealt)}"
         if not self.decided:
@@ -40,8 +44,9 @@ class PositionBias:
         else:
             verdict = f"it is {'favoured' if self.share > self.chance else 'disfavoured'}"
         return (
-            f"position: the first answer shown was preferred in {self.share:.0%} of {self.n} votes "
-            f"({self.low:.0%} to {self.high:.0%}, chance {self.chance:.0%}): {verdict}"
+            f"position: the first answer shown was preferred in {self.share:.0%} of "
+            f"{number_of(self.n, 'vote')} ({self.low:.0%} to {self.high:.0%}, "
+            f"chance {self.chance:.0%}): {verdict}"
             f"{left_out * bool(self.not_dealt)}"
         )
 

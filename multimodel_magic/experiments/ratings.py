@@ -13,6 +13,7 @@ from multimodel_magic.experiments.agreement import Agreement
 from multimodel_magic.experiments.position import PositionBias, position_bias
 from multimodel_magic.experiments.votes import EVERYBODY, Vote
 from multimodel_magic.metrics.numbers import wilson
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,7 +118,7 @@ class Ratings:
         kinds = f"{self.prefer} prefer one, {self.tie} tie{swapped}, {self.bad} all bad"
         known: Mapping[str | None, str] = {None: "people", EVERYBODY: "people and judges"}
         whose = known.get(self.judge, f"judge {self.judge}")
-        return f"{self.n} vote{'s'[: self.n != 1]} of {whose}: {kinds}"
+        return f"{number_of(self.n, 'vote')} of {whose}: {kinds}"
 
     @property
     def places(self) -> str:
@@ -125,13 +126,15 @@ class Ratings:
         if self.judge in (None, EVERYBODY):
             return str(self.position)
         return (
-            f"position: asked in both orders, {self.inconsistent} of {self.n} verdicts changed "
+            f"position: asked in both orders, {self.inconsistent} of "
+            f"{number_of(self.n, 'verdict')} changed "
             "with the order and count as ties"
         )
 
     def __str__(self) -> str:
         rows = (
-            f"  {one.name}: {_shown(one)}, won {one.wins:g} of {one.pairs} pairs, n {one.n}"
+            f"  {one.name}: {_shown(one)}, "
+            f"won {one.wins:g} of {number_of(one.pairs, 'pair')}, n {one.n}"
             for one in self.contestants
         )
         agreed = [str(self.agreement)] if self.agreement is not None else []
@@ -220,7 +223,8 @@ def ratings(
         kinds["bad"],
         sum((vote.why or "").startswith(INCONSISTENT) for vote in votes),
         position_bias(vote for vote in votes if vote.judge is None),
-        notes + ((f"{broken} votes of the ledger could not be read",) if broken else ()),
+        notes
+        + ((f"{number_of(broken, 'vote')} of the ledger could not be read",) if broken else ()),
         judge,
         "name" if answered_by is None else "model",
     )

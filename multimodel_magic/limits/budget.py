@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Literal
 
 from multimodel_magic.pricing import money
+from multimodel_magic.wording import number_of
 
 __all__ = ["Budget", "Purse"]
 
@@ -147,7 +148,9 @@ class Purse:
             others = f"other sessions {money(self._others_today_usd)}"
             where = ", ".join(filter(None, [where, others]))
         spent = f"{money(spent_usd)} spent" + (f" ({where})" if where else "")
-        unknown = f" and {self.unknown} attempts of unknown cost" if self.unknown else ""
+        unknown = (
+            f" and {number_of(self.unknown, 'attempt')} of unknown cost" if self.unknown else ""
+        )
         return (
             f"the {what} is {money(limit_usd)}: {spent}{unknown}, "
             f"{name} would cost about {money(estimate_usd)} more"

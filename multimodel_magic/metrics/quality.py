@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.metrics.numbers import Number, mean, ratio, student_t_95, wilson
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,8 +71,9 @@ class Accuracy:
     def __str__(self) -> str:
         if not self.comparable:
             return (
-                f"routing accuracy is unknown: of {self.routed:,} routed answers {self.judged:,} "
-                f"were judged, and none of a prompt that another judged model answered too"
+                f"routing accuracy is unknown: of {number_of(self.routed, 'routed answer')} "
+                f"{number_of(self.judged, 'was', 'were')} judged, and none of a prompt that "
+                f"another judged model answered too"
             )
         return (
             f"routing accuracy {self.rate:.0%} ({self.low:.0%} to {self.high:.0%}), regret "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.metrics.numbers import mean, ratio
 from multimodel_magic.metrics.quality import half_width, judged_answers, label_of, welch
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,11 +57,12 @@ class Maintenance:
     def __str__(self) -> str:
         if math.isnan(self.difference):
             return (
-                f"quality against {self.reference} is unknown: {self.n:,} routed answers of other "
-                f"models and {self.reference_n:,} of its own were judged"
+                f"quality against {self.reference} is unknown: "
+                f"{number_of(self.n, 'routed answer')} of other models and "
+                f"{self.reference_n:,} of its own were judged"
             )
         on = (
-            f"on the same {self.n:,} prompts"
+            f"on the same {number_of(self.n, 'prompt')}"
             if self.paired
             else (f"on different prompts: n = {self.n:,} and {self.reference_n:,}")
         )

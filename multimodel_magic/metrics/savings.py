@@ -13,6 +13,7 @@ from multimodel_magic.errors import UsageError
 from multimodel_magic.metrics.numbers import dollars, ratio
 from multimodel_magic.pricing import money
 from multimodel_magic.types import PriceOf, Usage
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +57,7 @@ class Savings:
         if not self.n:
             return f"no answer can be compared with all on {self.baseline}"
         share = "" if math.isnan(self.saved_share) else f" ({abs(self.saved_share):.0%})"
-        left_out = f"; {self.left_out:,} answers left out" if self.left_out else ""
+        left_out = f"; {number_of(self.left_out, 'answer')} left out" if self.left_out else ""
         more = self.saved_usd < 0
         what = f"{'spent' if more else 'saved'} {money(abs(self.saved_usd), about=True)}{share}"
         return (

@@ -9,6 +9,7 @@ from multimodel_magic.notebook.extension import LLMMagics
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.pricing import money
 from multimodel_magic.session import Session
+from multimodel_magic.wording import number_of
 
 __all__ = ["cache"]
 
@@ -46,7 +47,7 @@ def _shown(session: Session) -> Table:
         ("given again", _MEANS[_mode(session)]),
         ("entries", f"{stock.entries:,}"),
         ("size", f"{_size(stock.bytes)} of {_size(file.most_bytes)}"),
-        ("given", f"{stock.hits:,} {'time' if stock.hits == 1 else 'times'}"),
+        ("given", number_of(stock.hits, "time")),
         ("saved", _saved(stock)),
         ("place", file.trouble or session.answers.objection() or _place(file.path)),
     )

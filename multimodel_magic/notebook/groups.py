@@ -94,13 +94,16 @@ def _distribution(books: Books) -> Table:
     rows = tuple(
         (
             str(name),
-            f"{row['chosen']:,} {share(row['chosen_share'])}".rstrip(),
-            f"{row['answered']:,} {share(row['answered_share'])}".rstrip(),
+            f"{row['chosen']:,}",
+            share(row["chosen_share"]),
+            f"{row['answered']:,}",
+            share(row["answered_share"]),
         )
         for name, row in zip(made.index, made.to_dict("records"), strict=True)
     )
     note = str(metrics.accuracy(books.requests, books.outcomes))
-    return Table("Chosen first, and who answered", ("model", "chosen", "answered"), rows, note)
+    columns = ("model", "chosen", "share", "answered", "share")
+    return Table("Chosen first, and who answered", columns, rows, note)
 
 
 def _fallbacks(books: Books) -> Table:

@@ -13,6 +13,7 @@ from multimodel_magic.notebook.declaration import dollars
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.pricing import money
 from multimodel_magic.session import Session
+from multimodel_magic.wording import number_of
 
 __all__ = ["budget", "chaos", "guards"]
 
@@ -59,7 +60,7 @@ def _spent(session: Session) -> Table:
         ("one request", "", _limit(limits.call_usd)),
         *((f"at {name}", money(usd), "") for name, usd in spent),
     )
-    unknown = f"; {purse.unknown} attempts of unknown cost" if purse.unknown else ""
+    unknown = f"; {number_of(purse.unknown, 'attempt')} of unknown cost" if purse.unknown else ""
     note = f"models that cost nothing answer whatever was spent{unknown}"
     return Table("Budget", ("", "spent", "limit"), rows, note)
 

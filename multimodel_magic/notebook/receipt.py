@@ -13,6 +13,7 @@ from itertools import groupby
 
 from multimodel_magic.pricing import money
 from multimodel_magic.types import Attempt, Response, Usage
+from multimodel_magic.wording import number_of
 
 __all__ = ["count", "failure", "model_name", "notices", "receipt", "seconds"]
 
@@ -225,7 +226,7 @@ def _retried(response: Response) -> Iterable[str]:
     failed = [a for a in response.attempts if answer and a.rank == answer.rank and not a.succeeded]
     if not failed:
         return []
-    times = "once" if len(failed) == 1 else f"{len(failed)} times"
+    times = "once" if len(failed) == 1 else number_of(len(failed), "time")
     return [f"retried {times} ({', '.join(_reasons(failed))})"]
 
 
@@ -249,7 +250,7 @@ def _models(attempts: Iterable[Attempt]) -> Iterator[list[Attempt]]:
 
 
 def _failed(attempts: list[Attempt]) -> str:
-    often = [f"{len(attempts)} attempts"] if len(attempts) > 1 else []
+    often = [number_of(len(attempts), "attempt")] if len(attempts) > 1 else []
     took = seconds(sum(attempt.latency_s for attempt in attempts))
     return f"{_name(attempts[0])} ({', '.join([*_reasons(attempts), *often, took])})"
 

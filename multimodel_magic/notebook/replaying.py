@@ -16,6 +16,7 @@ from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.replay import Compared, Replay
 from multimodel_magic.replay.votes import Preferred
 from multimodel_magic.session import Session
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +99,8 @@ def tables(found: Replay) -> Report:
     """Show what a replay changes."""
     n = len(found.requests)
     share = f" ({found.changed / n:.0%})" if n else ""
-    caption = f"Replay of {found.strategy}: {found.changed:,} of {n:,} requests{share} go elsewhere"
+    of = number_of(n, "request")
+    caption = f"Replay of {found.strategy}: {found.changed:,} of {of}{share} go elsewhere"
     measures = Table(caption, _MEASURES, tuple(_measures(found)), " · ".join(_notes(found)))
     return Report((measures, _changes(found)) if found.changed else (measures,))
 

@@ -17,6 +17,7 @@ from multimodel_magic.ledger.recording import HIDDEN
 from multimodel_magic.pricing import money
 from multimodel_magic.replay.estimate import Records
 from multimodel_magic.types import PriceOf, Request, Response, new_ulid
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     from multimodel_magic.replay.replaying import Tell
@@ -91,7 +92,7 @@ def _plan(jobs: Sequence[Routed], records: Records, price: PriceOf) -> str:
     unknown = sum(cost is None for cost in costs)
     more = f", and {unknown:,} of unknown cost" if unknown else ""
     cost = f"{money(known, about=True)} (an estimate{more})"
-    return f"asking {len(jobs):,} requests, {cost}; Stop stops it"
+    return f"asking {number_of(len(jobs), 'request')}, {cost}; Stop stops it"
 
 
 async def _answers(

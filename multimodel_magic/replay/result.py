@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from multimodel_magic.replay.estimate import Compared
 from multimodel_magic.replay.votes import Preferred
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +95,8 @@ class Replay:
 
     def __str__(self) -> str:
         n = len(self.requests)
-        lines = [f"{self.strategy}: of {n:,} requests {self.changed:,} would go to another model"]
+        of = number_of(n, "request")
+        lines = [f"{self.strategy}: of {of} {self.changed:,} would go to another model"]
         lines += [f"  {row.was} -> {_known(row.would)}: {row.n:,}" for row in self._changes()]
         if n:
             lines += [f"  {one}" for one in (self._cost(), self._latency(), self._quality())]
@@ -116,7 +118,7 @@ class Replay:
         return (
             f"cost: ${one.n * one.would:.6f} instead of ${one.n * one.was:.6f}, {about}"
             f"{total:+.6f} [{low:+.6f}, {high:+.6f}] (n = {one.n:,}, of which "
-            f"{one.estimated:,} estimates; {one.unknown:,} unknown)"
+            f"{number_of(one.estimated, 'estimate')}; {one.unknown:,} unknown)"
         )
 
     def _latency(self) -> str:
@@ -126,7 +128,7 @@ class Replay:
         return (
             f"latency: {one.would:.2f} s a request instead of {one.was:.2f} s, "
             f"{one.difference:+.2f} [{one.low:+.2f}, {one.high:+.2f}] (n = {one.n:,}, of which "
-            f"{one.estimated:,} estimates; {one.unknown:,} unknown)"
+            f"{number_of(one.estimated, 'estimate')}; {one.unknown:,} unknown)"
         )
 
     def _quality(self) -> str:

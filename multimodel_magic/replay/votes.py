@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from multimodel_magic.experiments.votes import votes_in
 from multimodel_magic.metrics import wilson
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     from multimodel_magic.ledger import Ledger
@@ -40,11 +41,11 @@ class Preferred:
 
     def __str__(self) -> str:
         if not self.would + self.was:
-            return f"votes: none is decided between the two models ({self.ties:,} ties)"
+            return f"votes: none is decided between the two models ({number_of(self.ties, 'tie')})"
         low, high = self.interval
         return (
             f"votes: the other model was preferred in {self.would:,} of "
-            f"{self.would + self.was:,} ({low:.0%} to {high:.0%}); {self.ties:,} ties"
+            f"{self.would + self.was:,} ({low:.0%} to {high:.0%}); {number_of(self.ties, 'tie')}"
         )
 
 

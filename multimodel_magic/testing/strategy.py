@@ -16,6 +16,7 @@ from dataclasses import replace
 from multimodel_magic.errors import Misconfigured
 from multimodel_magic.testing.law import Law, name_of, shown
 from multimodel_magic.types import Message, Reason, Request, Route, Strategy
+from multimodel_magic.wording import number_of
 
 __all__ = ["REQUESTS", "answer_elsewhere", "check_strategy"]
 
@@ -89,7 +90,7 @@ def check_strategy(strategy: Strategy, requests: Iterable[Request] | None = None
     first = [_answer(law, strategy, request) for request in asked]
     law.holds(
         any("Route" in said for said in first),
-        f"it routes none of {len(asked)} requests; to the last it says {first[-1]}",
+        f"it routes none of {number_of(len(asked), 'request')}; to the last it says {first[-1]}",
     )
     again = _told_all(law, strategy, asked, "asked again")
     _expect_same(law, asked, first, again, "asked again; use no dice, clock or counter")

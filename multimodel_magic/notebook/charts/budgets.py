@@ -21,6 +21,7 @@ from multimodel_magic.notebook.charts.paint import (
     panels,
     time_axis,
 )
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +58,12 @@ def spending(session: Session, now: datetime | None = None) -> Spending:
     )
 
 
+_COUNT_AS_NOTHING = (
+    "attempt of unknown cost counts as nothing",
+    "attempts of unknown cost count as nothing",
+)
+
+
 def _midnight(now: datetime) -> datetime:
     return now.replace(hour=0, minute=0, second=0, microsecond=0)
 
@@ -64,13 +71,13 @@ def _midnight(now: datetime) -> datetime:
 def budget(source: Spending, ax: Axes) -> str:
     """Draw what is left of the budgets of the session, the day and a call; a panel each."""
     limits, unknown = source.limits, int(source.session["cost_usd"].isna().sum())
-    title = f"Budget (n = {len(source.session):,} attempts in this session)"
+    title = f"Budget (n = {number_of(len(source.session), 'attempt')} in this session)"
     if not limits:
         spent = dollars(float(source.session["cost_usd"].sum()))
         return nothing(
             ax, title, f"no budget is set: {spent} spent so far; %llm budget $1 sets one"
         )
-    note = f"{unknown:,} attempts of unknown cost count as nothing" if unknown else ""
+    note = number_of(unknown, *_COUNT_AS_NOTHING) if unknown else ""
     heading(ax, title, "; ".join(filter(None, ["dashed: the budget", note])), lift=14)
     made = panels(ax, sum(limit is not None for limit in _of(limits)), share=None, gap=1.1)
     said = [draw(panel) for draw, panel in zip(_drawings(source), made, strict=True)]
@@ -159,4 +166,4 @@ def _calls(source: Spending, limit: float, panel: Axes) -> str:
     time_axis(panel, _first(source.session, source.now), source.now, date=False)
     beyond = f", {int(over.sum()):,} cost more" if over.any() else ""
     what = f"one request: the dearest {dollars(most)} of {dollars(limit)}{beyond}"
-    return _titled(panel, f"{what} (n = {len(costs):,} requests)")
+    return _titled(panel, f"{what} (n = {number_of(len(costs), 'request')})")

@@ -15,6 +15,7 @@ from multimodel_magic.notebook.charts.paint import (
     looks,
     nothing,
 )
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,10 +35,10 @@ def fallbacks(books: Books, ax: Axes) -> str:
     """Draw from which model to which requests went on after a failure."""
     every = metrics.fallbacks(books.attempts)
     n = int(every["n"].sum())
-    title = f"Fallbacks (n = {n:,} in {len(books.requests):,} requests)"
+    title = f"Fallbacks (n = {n:,} in {number_of(len(books.requests), 'request')})"
     if every.empty:
         failed = int((books.attempts["status"] == "failed").sum())
-        also = f"; {failed:,} attempts failed" if failed else ""
+        also = f"; {number_of(failed, 'attempt')} failed" if failed else ""
         return nothing(ax, title, f"no request went on to another model{also}")
     pairs = every.head(MOST_BANDS)
     lost_s = float(every["time_lost_s"].sum())
@@ -55,7 +56,7 @@ def fallbacks(books: Books, ax: Axes) -> str:
     hues = {name: look.hue for name, look in looks(books.attempts).items()}
     _draw(ax, pairs, brief, hues)
     said = "; ".join(
-        f"{labelled[row['from']]} to {labelled[row['to']]} {row['n']:,} times, mostly "
+        f"{labelled[row['from']]} to {labelled[row['to']]} {number_of(row['n'], 'time')}, mostly "
         f"{row['error_type']}, {row['time_lost_s']:.1f} s lost"
         for row in pairs.to_dict("records")
     )

@@ -13,6 +13,7 @@ from multimodel_magic.exchange import Books
 from multimodel_magic.notebook.charts.lettering import bold, fitted, short
 from multimodel_magic.notebook.charts.paint import (
     INK,
+    NOT_SHOWN,
     REST,
     SHORTEST,
     Look,
@@ -28,6 +29,7 @@ from multimodel_magic.notebook.charts.paint import (
     time_axis,
     whole,
 )
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,11 +65,12 @@ def cost(books: Books, ax: Axes) -> str:
 
     attempts = books.attempts
     known = attempts[attempts["cost_usd"].notna()].sort_values("started_at")
-    title = f"Spent so far, by model (n = {len(known):,} attempts)"
+    title = f"Spent so far, by model (n = {number_of(len(known), 'attempt')})"
     if not known["cost_usd"].any():
         return nothing(ax, title, _why_no_cost(attempts))
     unknown = len(attempts) - len(known)
-    heading(ax, title, f"{unknown:,} attempts of unknown cost are not in it" if unknown else "")
+    note = f"{number_of(unknown, *_OF_UNKNOWN_COST)} not in it" if unknown else ""
+    heading(ax, title, note)
     dress(ax, "time (UTC)", "cost so far (US$)")
     spent, every = _spent(known), looks(attempts)
     labelled = short(spent)
@@ -81,7 +84,10 @@ def cost(books: Books, ax: Axes) -> str:
     moments = lines[0][1].index
     time_axis(ax, *(pd.Timestamp(moments[at], tz="UTC").to_pydatetime() for at in (0, -1)))
     said = "; ".join(f"{name} {dollars(line.iloc[-1])}" for name, line, _ in lines)
-    return f"{title}: {said}." + (f" {unknown:,} attempts of unknown cost." if unknown else "")
+    return f"{title}: {said}." + (f" {note.capitalize()}." if note else "")
+
+
+_OF_UNKNOWN_COST = ("attempt of unknown cost is", "attempts of unknown cost are")
 
 
 def _why_no_cost(attempts: pd.DataFrame) -> str:
@@ -89,10 +95,15 @@ def _why_no_cost(attempts: pd.DataFrame) -> str:
         return "no attempt yet"
     unknown = int(attempts["cost_usd"].isna().sum())
     if unknown < len(attempts):
-        also = f"; {unknown:,} attempts are of unknown cost" if unknown else ""
-        return f"of {len(attempts):,} attempts none is known to have cost anything{also}"
+        also = (
+            f"; {number_of(unknown, 'attempt is', 'attempts are')} of unknown cost"
+            if unknown
+            else ""
+        )
+        return f"of {number_of(len(attempts), 'attempt')} none is known to have cost anything{also}"
     return (
-        f"no cost is known of {len(attempts):,} attempts: their models have no price here "
+        f"no cost is known of {number_of(len(attempts), 'attempt')}: "
+        "their models have no price here "
         "(`prices:` in routing_config.yml gives them one)"
     )
 
@@ -143,7 +154,7 @@ def _label_ends(ax: Axes, ends: Mapping[str, tuple[float, Look]]) -> None:
 def tradeoff(books: Books, ax: Axes) -> str:
     """Draw cost against latency, with quality where it was judged; the Pareto front is filled."""
     every, label = _points(books)
-    title = f"Cost and latency (n = {int(every['answered'].sum()):,} answers)"
+    title = f"Cost and latency (n = {number_of(int(every['answered'].sum()), 'answer')})"
     if every.empty:
         answered = bool((books.attempts["status"] == "answered").any())
         why = _why_no_cost if answered else no_answers
@@ -153,7 +164,7 @@ def tradeoff(books: Books, ax: Axes) -> str:
     over = "cost, latency and quality" if judged else "cost and latency"
     left = len(every) - len(found)
     more = "; larger: better judged" * judged
-    more += f"; {left} models with fewer answers are not shown" if left else ""
+    more += f"; {number_of(left, *NOT_SHOWN)}" if left else ""
     heading(ax, title, f"filled: none is better in {over} at once{more}")
     dress(ax, "latency, median (s)", "cost per answer (US$)", grid="both")
     _scales(ax, found)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from multimodel_magic.notebook.charts.lettering import bold, drawable, families
 from multimodel_magic.notebook.columns import width
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COLOURS",
     "INK",
+    "NOT_SHOWN",
     "REST",
     "SHORTEST",
     "Look",
@@ -179,10 +181,14 @@ def nothing(ax: Axes, title: str, why: str) -> str:
     return f"{title}: {why}."
 
 
+NOT_SHOWN = ("model with fewer answers is not shown", "models with fewer answers are not shown")
+_FAILED = ("attempt failed or was stopped", "attempts failed or were stopped")
+
+
 def no_answers(attempts: pd.DataFrame) -> str:
     """Say that nobody answered, and whether anybody was asked."""
     tried = len(attempts)
-    return f"no answers: {tried:,} attempts failed or were stopped" if tried else "no answers yet"
+    return f"no answers: {number_of(tried, *_FAILED)}" if tried else "no answers yet"
 
 
 def panels(

@@ -19,6 +19,7 @@ from multimodel_magic.notebook.charts.paint import (
 )
 from multimodel_magic.notebook.receipt import seconds
 from multimodel_magic.replay import Compared, Replay
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ _WAS, _WOULD = INK, COLOURS[0]
 def replay(found: Replay, ax: Axes) -> str:
     """Draw a replay: hollow is what was recorded, filled what would have been."""
     n = len(found.requests)
-    title = f"Replay of {found.strategy} (n = {n:,} requests)"
+    title = f"Replay of {found.strategy} (n = {number_of(n, 'request')})"
     if not n:
         return nothing(ax, title, "no recorded request can be replayed")
     about = "bars: 95 % of the change, over requests"

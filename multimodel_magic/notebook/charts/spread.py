@@ -15,6 +15,7 @@ from multimodel_magic.notebook.charts.lettering import bold, fitted, short
 from multimodel_magic.notebook.charts.paint import (
     COLOURS,
     INK,
+    NOT_SHOWN,
     REST,
     asked,
     beside,
@@ -28,6 +29,7 @@ from multimodel_magic.notebook.charts.paint import (
     panels,
     text,
 )
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +63,7 @@ def latency(books: Books, ax: Axes) -> str:
     draw = _curves if len(shown) <= MOST_PANELS else _rows
     note = draw(ax, by_model, hues)
     left = model.nunique() - len(shown)
-    more = f"; {left} models with fewer answers are not shown" if left else ""
+    more = f"; {number_of(left, *NOT_SHOWN)}" if left else ""
     few = any(len(seconds) < metrics.RELIABLE_P95_N for seconds in by_model.values())
     more += f"; ? fewer than {metrics.RELIABLE_P95_N} answers" if few else ""
     heading(ax, title, f"{note}{more}", lift=24 if draw is _curves else 0)
@@ -155,7 +157,7 @@ def tokens(books: Books, ax: Axes) -> str:
     attempts = asked(books.attempts)
     said = attempts[["input_tokens", "output_tokens"]].notna()
     known = attempts[said.any(axis="columns")]
-    title = f"Tokens by model (n = {len(known):,} attempts)"
+    title = f"Tokens by model (n = {number_of(len(known), 'attempt')})"
     if known.empty:
         return nothing(ax, title, "no attempt with counted tokens yet")
     table = _token_table(known)
@@ -251,7 +253,7 @@ def complexity(books: Books, ax: Axes) -> str:
     if not scores:
         return nothing(ax, title, "no request was routed by complexity yet")
     unclear = len(judged) - len(scores)
-    heading(ax, title, f"{unclear:,} more had no signal: they take the middle tier" * (unclear > 0))
+    heading(ax, title, f"{unclear:,} more had no signal and took the middle tier" * (unclear > 0))
     dress(ax, "complexity, 0 to 1", "requests")
     ax.hist(scores, bins=_BINS, range=(0, 1), color=COLOURS[0], rwidth=0.92)
     ax.set_xlim(0, 1)

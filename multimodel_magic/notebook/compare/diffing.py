@@ -8,6 +8,7 @@ from multimodel_magic.comparison import Differences
 from multimodel_magic.comparison.diff import Row
 from multimodel_magic.notebook.safe_markdown import code_block
 from multimodel_magic.notebook.widgets.look import edge, safe
+from multimodel_magic.wording import number_of
 
 __all__ = ["html", "summary", "text"]
 
@@ -33,7 +34,8 @@ def summary(found: Differences) -> str:
     """
     all_of_them = "both" if found.answers == 2 else f"all {found.answers}"  # noqa: PLR2004 - both
     shared = sum(row.agreed for row in found.sentences)
-    parts = [f"{shared} of {len(found.sentences)} sentences are in {all_of_them}"]
+    said = number_of(len(found.sentences), "sentence is", "sentences are")
+    parts = [f"{shared} of {said} in {all_of_them}"]
     if odd := [row.first for row in found.numbers if not row.by_all]:
         more = f" and {len(odd) - 6} more" if len(odd) > 6 else ""  # noqa: PLR2004 - fits a line
         parts.append(f"numbers differ: {', '.join(odd[:6])}{more}")
@@ -117,6 +119,7 @@ def _numbers(found: Differences, labels: Sequence[str]) -> str:
 
 
 def _code(found: Differences, labels: Sequence[str]) -> str:
+    said = number_of(len(found.sentences), "sentence is", "sentences are")
     parts = []
     for number, row in enumerate(found.code, start=1):
         names = "all" if row.by_all else _names(row, labels)

@@ -30,6 +30,7 @@ from multimodel_magic.notebook.widgets.stage import (
 )
 from multimodel_magic.notebook.widgets.tally import ModelTally, Tally
 from multimodel_magic.pricing import money
+from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     from multimodel_magic.limits import Breaker
@@ -122,7 +123,7 @@ class Dashboard:
         return str(self._bundle()["text/plain"])
 
     def __repr__(self) -> str:
-        return f"<dashboard: {self.ended or f'{self.tally.requests} requests'}>"
+        return f"<dashboard: {self.ended or number_of(self.tally.requests, 'request')}>"
 
     def _ipython_display_(self) -> None:
         if not has_front_end():

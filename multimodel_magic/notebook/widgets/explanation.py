@@ -16,6 +16,7 @@ from multimodel_magic.notebook.widgets import look
 from multimodel_magic.notebook.widgets.stage import Bundle
 from multimodel_magic.pricing import money
 from multimodel_magic.types import Reason, Route
+from multimodel_magic.wording import number_of
 
 __all__ = ["Explanation", "bundle"]
 
@@ -97,7 +98,7 @@ class Explanation:
         """The beginning of the prompt and how long it is."""
         line = " ".join(self.prompt.split())
         cut = line if len(line) <= PROMPT_SHOWN else f"{line[: PROMPT_SHOWN - 1]}…"
-        return f"“{cut}” · {len(self.prompt):,} characters" if line else ""
+        return f"“{cut}” · {number_of(len(self.prompt), 'character')}" if line else ""
 
     def __str__(self) -> str:
         tables = [table for table in (self.signals, self.trace) if table is not None]
