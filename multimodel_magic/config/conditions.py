@@ -66,8 +66,12 @@ def _listed(value: object) -> object:
     return value if value is None else (value,)
 
 
+_UNSEEN = r"\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+"""Characters that come along with what is pasted, and make two names of what looks like one."""
+
 Word: TypeAlias = Annotated[
-    str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]+$", max_length=200, min_length=1)
+    str,
+    StringConstraints(pattern=rf"^[^\s\x00-\x1f\x7f{_UNSEEN}]+$", max_length=200, min_length=1),
 ]
 """Text without spaces: a name of a model, role, alias, task or strategy."""
 

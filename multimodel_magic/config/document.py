@@ -26,6 +26,11 @@ MOST_NODES = 10_000
 """After expansion of anchors: ten lines of nested anchors can otherwise fill the memory."""
 
 
+_BLANKS = "\u00a0\u2000-\u200a\u202f\u3000"
+_ODD_BLANK = re.compile(rf"^[ \t]*(?:- +)*(?:[\w.-]+:)?[ ]*([{_BLANKS}])", re.MULTILINE)
+"""Pasted from a page: it looks like the space that YAML is written with, and is none."""
+_BARE_COMPARISON = re.compile(r":\s*([<>]=?)\s*([-+]?[\d.]+)")
+_CONFLICT = re.compile(r"^<{7} ", re.MULTILINE)
 _TOO_MANY = f"more than {MOST_NODES:,} values"
 
 
@@ -163,6 +168,12 @@ def _text(data: bytes) -> str:
         raise _Refusal("not UTF-8: save the file as UTF-8", line) from error
     if not text.strip():
         raise _Refusal("the file is empty; a first line may be 'version: 1'", 1)
+    if conflict := _CONFLICT.search(text):
+        line = text.count("\n", 0, conflict.start()) + 1
+        raise _Refusal("git left a conflict here: choose one of its sides", line)
+    if odd := _ODD_BLANK.search(text):
+        what = f"the blank U+{ord(odd[1]):04X} looks like a space and is none: type it anew"
+        raise _Refusal(what, text.count("\n", 0, odd.start(1)) + 1)
     return text
 
 
@@ -196,6 +207,8 @@ def _in_words(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
         return "a tab; YAML is indented with spaces"
     if "found another document" in problem or "expected a single document" in str(error.context):
         return "a second document ('---'); a configuration is one"
+    if bare := _BARE_COMPARISON.search(here):
+        return f"a comparison must stand in quotes: '{bare[1]} {bare[2]}'"
     if "mapping values are not allowed" in problem:
         return "not valid YAML: a ':' where no key can stand (indentation, or text to be quoted)"
     quote = "; put the value in quotes" if "cannot start any token" in problem else ""

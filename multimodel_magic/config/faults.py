@@ -122,7 +122,8 @@ def _text(detail: ErrorDetails) -> str:
 def _pattern(detail: ErrorDetails) -> str:
     pattern = str(detail["ctx"]["pattern"])
     if r"\s" in pattern:
-        return f"must be a name without spaces{_got(detail)}"
+        hidden = "" if str(detail["input"]).isprintable() else " or characters that nobody sees"
+        return f"must be a name without spaces{hidden}{_got(detail)}"
     if pattern.startswith("^[A-Z"):
         return f"must be a name of letters, digits, '_', '.' and '-'{_got(detail)}"
     return "must be one line of text"
