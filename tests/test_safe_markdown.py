@@ -209,10 +209,56 @@ def test_money_is_no_formula() -> None:
         r"\text{\style{a}{b}}",
         r"x\\[900em]y",
         r"\hspace{-1000pt}",
+        r"\hspace{900,5em}",
+        r"\hspace{99em}x",
     ],
 )
 def test_formulas_that_would_touch_the_page_stay_code(formula: str) -> None:
     assert "mathjax_process" not in to_html(f"${formula}$ and\n\n$$\n{formula}\n$$\n")
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        r"\text{safe}\hspace{-99em}\text{not}",
+        r"x\hspace*{ -.5em }y",
+        r"x\hspace-5em y",
+        r"x\mspace{-,18mu}y",
+        r"\text{a\vspace{-1cm}b}",
+        r"x\kern-3em y",
+        r"x\mkern -30mu y",
+        r"x\raisebox{-2em}{y}",
+        r"x\rlap{y}z",
+        r"\mathllap{x}y",
+        r"\makebox[0pt]{x}y",
+        r"\smash{\begin{matrix}a\\b\end{matrix}}",
+        r"\begin{matrix}a\\[ -2em ]b\end{matrix}",
+        r"\shoveleft[-4em]{x}",
+        r"\sqrt[\uproot{-300}a]{b}",
+        r"no\!\! \!\!{}\!yes",
+        r"no" + r"\negthickspace" * 5 + " yes",
+        r"x" + r"\!\relax" * 41 + "y",
+    ],
+)
+def test_formulas_that_draw_one_thing_over_another_stay_code(formula: str) -> None:
+    html = to_html(f"${formula}$ and\n\n$$\n{formula}\n$$\n")
+    assert "mathjax_process" not in html
+    assert Auditor(html).text.count(formula) == 2
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        r"f\!\left(x\right) + \int\!\!\!\int\!\!\!\int_V g",
+        r"\hspace{1em} x \hspace*{0.5cm} \mspace{18mu} y",
+        r"\begin{matrix}a\\[1.5em]b\end{matrix}",
+        r"\left[-5, 5\right] \text{and } [-3\text{ cm}, 3\text{ cm}]",
+        r"x\ \text{is 15 em wide}",
+        r"\phantom{-}1 \qquad -2",
+    ],
+)
+def test_spaces_as_people_write_them_are_typeset(formula: str) -> None:
+    assert "mathjax_process" in to_html(f"${formula}$")
 
 
 @pytest.mark.parametrize(

@@ -24,23 +24,34 @@ from multimodel_magic.notebook.safe_markdown import code_block, language_of
 
 __all__ = ["fresh_environment", "parser"]
 
-# A formula that holds one of these is shown as code: they set attributes or styles, link, load, or
-# change later formulas of the whole page (in Lab 4.6 `$\let\alpha=\beta$` turns every later alpha
-# into beta). Lab's MathJax filters javascript: links and classes itself; other viewers' may not.
+# A formula that holds one of these is shown as code: they set attributes or styles, link, load,
+# take a box out of its place so that it covers others, or change later formulas of the whole page
+# (in Lab 4.6 `$\let\alpha=\beta$` turns every later alpha into beta). Lab's MathJax filters
+# javascript: links and classes itself; other viewers' may not.
 _DENIED_NAMES = """
-above abovewithdelims bbox class colorbox csname cssId data DeclareMathOperator
-DeclarePairedDelimiter DeclarePairedDelimiters DeclarePairedDelimitersX DeclarePairedDelimitersXPP
-def definecolor edef enclose eqref fcolorbox futurelet gdef global href hskip html htmlClass
-htmlData htmlId htmlStyle includegraphics kern let long lower mathtip mathtoolsset mkern mmlToken
-moveleft moveright mskip newcolumntype newcommand newenvironment Newextarrow newtagform
-providecommand raise ref renewcommand renewenvironment renewtagform require Rule rule setOptions
-Space special style texttip toggle unicode url usetagform xdef
+above abovewithdelims bbox clap class colorbox crampedclap crampedllap crampedrlap csname cssId data
+DeclareMathOperator DeclarePairedDelimiter DeclarePairedDelimiters DeclarePairedDelimitersX
+DeclarePairedDelimitersXPP def definecolor edef enclose eqref fcolorbox futurelet gdef global href
+hskip hss html htmlClass htmlData htmlId htmlStyle includegraphics kern leftroot let llap long lower
+makebox mathclap mathllap mathmakebox mathmbox mathrlap mathtip mathtoolsset mkern mmlToken
+MoveEqLeft moveleft moveright mskip MTFlushSpaceAbove MTFlushSpaceBelow newcolumntype newcommand
+newenvironment Newextarrow newtagform providecommand raise raisebox ref renewcommand
+renewenvironment renewtagform require rlap Rule rule setOptions smash smashoperator Space special
+style textclap textllap textrlap texttip toggle unicode uproot url usetagform xdef
 """
 _DENIED = frozenset(_DENIED_NAMES.split())
-# So is one with a length of three digits, such as `\[900em]`: it would push all else away.
+_UNIT = r"(?:em|ex|mu|pc|pt|px|cm|mm|in)\b"
+# So is one with a length below zero, which draws one thing over another, or with one such as
+# `\[900em]`, which would push all else away.
+_BACKWARDS = re.compile(
+    rf"\\[hmv]space\b[*\s{{]*-|\[\s*-\s*[\d.,]+\s*{_UNIT}\s*\]"
+    # `f\!\left(x\right)` is good style; a row of them, or very many, walks back over a word.
+    r"|(?:\\(?:!|neg(?:thin|med|thick)space(?![A-Za-z]))[\s{}]*){5}"
+)
+_TIGHT, _MOST_TIGHT = re.compile(r"\\(?:!|neg(?:thin|med|thick)space)"), 40
 _HUGE = re.compile(
-    r"\d{3}(?:\.\d*)?\s*(?:em|ex|mu|pc)\b"
-    r"|[\[{]\s*[-+]?\d{3,9}(?:\.\d*)?\s*(?:pt|px|cm|mm|in)\s*[\]}]"
+    r"\d{3}(?:[.,]\d*)?\s*(?:em|ex|mu|pc)\b|[2-9]\d(?:[.,]\d*)?\s*(?:em|ex|pc)\b"
+    rf"|[\[{{]\s*[-+]?\d{{3,9}}(?:[.,]\d*)?\s*{_UNIT}\s*[\]}}]"
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 # So is one nested deeper than any real formula: a hundred fractions in each other, more or less
@@ -257,8 +268,10 @@ def _formula(place: _Place, *, display: bool) -> str:
 
 
 def _harmless(tex: str) -> bool:
-    known = _DENIED.isdisjoint(_COMMAND.findall(tex)) and not _HUGE.search(tex)
-    return known and _depth(tex) <= _MOST_NESTED
+    known = _DENIED.isdisjoint(_COMMAND.findall(tex))
+    in_place = not (_BACKWARDS.search(tex) or _HUGE.search(tex))
+    tight = len(_TIGHT.findall(tex))
+    return known and in_place and tight <= _MOST_TIGHT and _depth(tex) <= _MOST_NESTED
 
 
 def _depth(tex: str) -> int:
