@@ -111,9 +111,27 @@ def test_a_misspelt_name_is_no_failure_of_any_model(arguments: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["", "--all", "by task", "routing", "against a:b"])
-def test_an_empty_session_has_tables_too(arguments: str) -> None:
+def test_where_nothing_was_asked_one_line_says_how_rows_come_to_be_there(arguments: str) -> None:
     empty = Session(UnifiedLLMClient({}), ledger=Ledger(":memory:"))
-    assert str(groups(empty, arguments))
+    shown = groups(empty, arguments)
+    caption, line = str(shown).splitlines()
+    assert caption == "Statistics"
+    assert "run a %%llm cell and it shows here" in line
+    assert ("--all takes every session" in line) == ("--all" not in arguments)
+    assert "<table" not in shown._repr_mimebundle_()["text/html"]
+
+
+def test_an_empty_session_tells_a_misspelt_group_all_the_same() -> None:
+    empty = Session(UnifiedLLMClient({}), ledger=Ledger(":memory:"))
+    with pytest.raises(UsageError, match="did you mean 'task'"):
+        groups(empty, "by tsk")
+
+
+def test_an_empty_history_says_how_rows_come_to_be_there() -> None:
+    empty = Session(UnifiedLLMClient({}), ledger=Ledger(":memory:"))
+    caption, line = str(history(empty)).splitlines()
+    assert caption == "History"
+    assert "run a %%llm cell and it shows here" in line
 
 
 def test_ones_own_measures_are_shown_by_model_and_empty_columns_are_not() -> None:

@@ -85,9 +85,9 @@ def test_a_judgement_shows_both_orders_and_what_it_counts_as(llm: Session) -> No
 
 
 def test_ratings_without_votes_say_how_to_vote(llm: Session) -> None:
-    shown = str(votes.ratings(llm, ""))
-    assert "0 votes of people" in shown
-    assert "%llm vote left|right|tie|bad" in shown
+    caption, line = str(votes.ratings(llm, "")).splitlines()
+    assert caption == "Ratings: 0 votes of people"
+    assert "%llm vote left|right|tie|bad" in line
 
 
 def test_ratings_show_intervals_notes_places_and_agreement(llm: Session) -> None:

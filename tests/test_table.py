@@ -56,6 +56,14 @@ def test_a_table_without_a_head_is_one_of_facts_and_stands_on_the_left() -> None
     assert str(facts) == "Overall\nrequests  7\nanswered  6"
 
 
+def test_a_table_without_rows_is_a_line_and_never_a_bare_head() -> None:
+    bare = Table("Times", ("model", "n"), (), "p50 is the median", "nothing was asked yet")
+    assert str(bare) == "Times\nnothing was asked yet"
+    assert "<table" not in bare._repr_html_()
+    assert "nothing was asked yet" in bare._repr_html_()
+    assert str(Table("Times", ("model", "n"), (), "none")) == "Times\nnone"
+
+
 def test_a_column_in_which_nothing_is_said_can_be_left_out() -> None:
     table = Table("Why", ("rule", "saw", "score"), (("fixed", "x", ""), ("role", "y", "")))
     assert table.without_empty().columns == ("rule", "saw")

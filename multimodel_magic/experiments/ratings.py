@@ -118,7 +118,7 @@ class Ratings:
         kinds = f"{self.prefer} prefer one, {self.tie} tie{swapped}, {self.bad} all bad"
         known: Mapping[str | None, str] = {None: "people", EVERYBODY: "people and judges"}
         whose = known.get(self.judge, f"judge {self.judge}")
-        return f"{number_of(self.n, 'vote')} of {whose}: {kinds}"
+        return f"{number_of(self.n, 'vote')} of {whose}" + (f": {kinds}" if self.n else "")
 
     @property
     def places(self) -> str:

@@ -13,6 +13,7 @@ from multimodel_magic.notebook.receipt import seconds
 from multimodel_magic.notebook.stats import (
     FEW,
     known,
+    nothing,
     percentile,
     rate,
     share,
@@ -40,12 +41,17 @@ def groups(session: Session, arguments: str) -> Report:
     if not what:
         return stats(session, meant)
     books = exchange.books(session.ledger, session=meant.session, since=meant.since)
+    made = Report(_tables(session, books, what, value))  # what is misspelt is told here too
+    return made if len(books.requests) else nothing(meant)
+
+
+def _tables(session: Session, books: Books, what: str, value: str) -> tuple[Table, ...]:
     if what == "by":
-        return Report((_by(books, value),))
+        return (_by(books, value),)
     if what == "against":
-        return Report((_against(session, books, value),))
+        return (_against(session, books, value),)
     if what == "routing":
-        return Report((_distribution(books), _fallbacks(books)))
+        return (_distribution(books), _fallbacks(books))
     raise UsageError("%llm stats [by GROUP|routing|against PROVIDER:MODEL] [--all] [--since 7d]")
 
 
@@ -112,4 +118,4 @@ def _fallbacks(books: Books) -> Table:
         for row in metrics.fallbacks(books.attempts).to_dict("records")
     )
     columns = ("from", "to", "n", "mostly", "time lost")
-    return Table("Fallbacks", columns, rows, "" if rows else "none")
+    return Table("Fallbacks", columns, rows, empty="none: no request went on to another model")

@@ -85,8 +85,9 @@ def chaos(session: Session, arguments: str) -> Report:
         if loose:
             raise UsageError(f"{loose[0]!r} is no NAME=FAULTS, such as strong=529:0.3,latency=2s")
         session.client.chaos(dict(word.split("=", 1) for word in words))
-    rows = tuple(session.client.rehearsed.items()) or (("nobody", "no faults are rehearsed"),)
-    return Report((Table("Chaos", ("who", "faults"), rows, "%llm chaos off ends it"),))
+    rows = tuple(session.client.rehearsed.items())
+    none = "no faults are rehearsed: %llm chaos NAME=FAULTS does, such as strong=529:0.3"
+    return Report((Table("Chaos", ("who", "faults"), rows, "%llm chaos off ends it", none),))
 
 
 def guards(session: Session) -> tuple[Table, ...]:

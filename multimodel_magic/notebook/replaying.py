@@ -36,11 +36,15 @@ class Replayed:
     report: Report
     chart: Chart
 
+    @property
+    def _parts(self) -> tuple[Report, Chart] | tuple[Report]:
+        return (self.report, self.chart) if len(self.found.requests) else (self.report,)
+
     def __str__(self) -> str:
-        return f"{self.report}\n\n{self.chart}"
+        return "\n\n".join(map(str, self._parts))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        parts = (self.report._repr_mimebundle_(), self.chart._repr_mimebundle_())
+        parts = [part._repr_mimebundle_() for part in self._parts]
         html = "\n".join(part["text/html"] for part in parts)
         return {"text/plain": str(self), "text/html": html}
 
@@ -101,7 +105,8 @@ def tables(found: Replay) -> Report:
     share = f" ({found.changed / n:.0%})" if n else ""
     of = number_of(n, "request")
     caption = f"Replay of {found.strategy}: {found.changed:,} of {of}{share} go elsewhere"
-    measures = Table(caption, _MEASURES, tuple(_measures(found)), " · ".join(_notes(found)))
+    notes = " · ".join(_notes(found))
+    measures = Table(caption, _MEASURES, tuple(_measures(found)) if n else (), notes)
     return Report((measures, _changes(found)) if found.changed else (measures,))
 
 
@@ -151,13 +156,13 @@ def _signed(value: float, shown: Callable[[float], str]) -> str:
 
 def _notes(found: Replay) -> Iterator[str]:
     if not len(found.requests):
-        yield "no recorded request can be replayed"
+        yield "no recorded request can be replayed: run a %%llm cell that leaves the choice open"
     if found.cost_usd.estimated or found.latency_s.estimated:
         yield (
             "estimates: the same tokens at the other model's price, its mean latency; "
             "--call asks it"
         )
-    if not found.quality.changed:
+    if len(found.requests) and not found.quality.changed:
         yield "quality is unknown: no changed request has judged answers of both models"
     if found.votes != Preferred():
         yield str(found.votes)

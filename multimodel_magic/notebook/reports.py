@@ -95,7 +95,7 @@ def models(
         (name, said if isinstance(said, str) else ", ".join(said) or "nothing")
         for name, said in served.items()
     )
-    own = Table("Served here", ("provider", "models"), said)
+    own = Table("Served here", ("provider", "models"), said, empty="no provider can be asked here")
     return Report((_providers(session, unusable), _roles(session, unusable), own, listed))
 
 
@@ -225,7 +225,11 @@ def history(session: Session) -> Table:
         for number, response in enumerate(session.history, start=1)
     )
     note = "%llm why N explains one; the ledger keeps earlier sessions"
-    return Table("History", ("N", "prompt", "receipt"), rows, note)
+    empty = (
+        "nothing was asked yet in this session: run a %%llm cell and it shows here; "
+        "the ledger keeps earlier sessions (%llm df --all)"
+    )
+    return Table("History", ("N", "prompt", "receipt"), rows, note, empty)
 
 
 def _asked(response: Response) -> str:

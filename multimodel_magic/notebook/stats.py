@@ -19,7 +19,17 @@ from multimodel_magic.session import Session
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FEW", "ends", "known", "percentile", "rate", "share", "stats", "with_unknown"]
+__all__ = [
+    "FEW",
+    "ends",
+    "known",
+    "nothing",
+    "percentile",
+    "rate",
+    "share",
+    "stats",
+    "with_unknown",
+]
 
 FEW = "? too few for the percentile (p95: 20, p99: 100)"
 
@@ -37,14 +47,28 @@ class _Figures:
 def stats(session: Session, meant: Scope) -> Report:
     """Show the figures of a scope; those of the whole ledger come from its totals."""
     figures = _of_all(session) if meant == Scope() else _of_some(session, meant)
+    if not figures.summary.requests:
+        return nothing(meant)
     named = figures.models.items()
     tables = (
         ("Success (attempts)", _SUCCESS, [_success(n, r) for n, r in named], _SUCCESS_NOTE),
         ("Time (answers)", _TIME, [_time(n, r) for n, r in named], FEW),
         ("Cost (attempts)", _COST, [_cost(n, r) for n, r in named], _COST_NOTE),
     )
-    per_model = (Table(title, head, tuple(rows), note) for title, head, rows, note in tables)
+    per_model = (
+        Table(title, head, tuple(rows), note, empty="no model was asked")
+        for title, head, rows, note in tables
+    )
     return Report((_overall(figures.summary), *per_model, _quality(figures), *_own(figures)))
+
+
+def nothing(meant: Scope) -> Report:
+    """Say in a line that no request is meant, and how one comes to be there."""
+    where = "in the ledger" if meant.session is None else "in this session"
+    when = "no request" if meant.since is None else "no request of that time"
+    more = "" if meant.session is None else "; --all takes every session of the ledger"
+    line = f"{when} is {where} yet: run a %%llm cell and it shows here{more}"
+    return Report((Table("Statistics", (), (), empty=line),))
 
 
 def _of_all(session: Session) -> _Figures:
@@ -168,13 +192,14 @@ _QUALITY = ("model", "judged", "success", "n", "score", "n")
 
 def _quality(figures: _Figures) -> Table:
     title = "Quality (judged answers)"
+    unknown = "unknown: no answer was judged (llm.record_outcome says how one was)"
     if figures.judged is None:
-        note = "unknown: no answer was judged (llm.record_outcome says how one was)"
-        return Table(title, (), (), note)
+        return Table(title, (), (), empty=unknown)
     made = metrics.quality(*figures.judged)
     rows = tuple(_judged(str(n), r) for n, r in made.to_dict("index").items())
     names = [str(name) for name in made.index]
-    return Table(title, _QUALITY, rows, _kept(figures, names)).without_empty()
+    note = _kept(figures, names) if names else ""
+    return Table(title, _QUALITY, rows, note, empty=unknown).without_empty()
 
 
 def _own(figures: _Figures) -> tuple[Table, ...]:
@@ -218,8 +243,6 @@ def _kept(figures: _Figures, names: list[str]) -> str:
         cost = math.nan if row is None else row["cost_per_answer_usd"]
         return -1.0 if math.isnan(cost) else float(cost)
 
-    if not names:
-        return "no judged request has an answer"
     dearest = max(names, key=price)
     if price(dearest) <= 0:
         return "no judged model has a price; %llm stats against M says whether M's quality was kept"

@@ -53,12 +53,16 @@ class Table:
         The cells, as text; every row as long as the longest.
     note
         A line below.
+    empty
+        The line that stands in place of head and note where there are no rows: how they come to
+        be there.
     """
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    empty: str = ""
 
     def without_empty(self) -> Table:
         """Return the table without the columns in which no row says anything."""
@@ -72,29 +76,40 @@ class Table:
         return replace(self, columns=kept(self.columns), rows=tuple(map(kept, self.rows)))
 
     def __str__(self) -> str:
+        if not self.rows:
+            return plain("\n".join(filter(None, (self.caption, self._below))))
         lines = [*([self.columns] if self.columns else []), *self.rows]
-        widths = [max(map(width, column)) for column in zip(*lines, strict=True)] if lines else []
+        widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
         text = [_line(line, widths, self._sides) for line in lines]
         if self.columns:
             text.insert(1, "  ".join("-" * wide for wide in widths))
-        return plain("\n".join(part for part in (self.caption, *text, self.note) if part))
+        return plain("\n".join(filter(None, (self.caption, *text, self._below))))
 
     def _repr_html_(self) -> str:
-        head = _row(self.columns, "th", ' scope="col"', self._sides) if self.columns else ""
-        body = "".join(_row(row, "td", "", self._sides) for row in self.rows)
         caption = escape(plain(self.caption))
         # No <caption>: it is as wide as the table, and a long one must wrap by the page's width.
         return (
             f'<div class="{IGNORED_BY_MATHJAX}"><div style="{_CAPTION_STYLE}">{caption}</div>'
-            f'<div style="{_BOX_STYLE}"><table aria-label="{caption}" style="{_TABLE_STYLE}">'
-            f"{head}{body}</table></div>{_note(self.note)}</div>"
+            f"{self._grid(caption) if self.rows else ''}{_note(self._below)}</div>"
         )
+
+    def _grid(self, caption: str) -> str:
+        head = _row(self.columns, "th", ' scope="col"', self._sides) if self.columns else ""
+        body = "".join(_row(row, "td", "", self._sides) for row in self.rows)
+        return (
+            f'<div style="{_BOX_STYLE}"><table aria-label="{caption}" style="{_TABLE_STYLE}">'
+            f"{head}{body}</table></div>"
+        )
+
+    @property
+    def _below(self) -> str:
+        return self.note if self.rows else self.empty or self.note
 
     @property
     def _sides(self) -> tuple[str, ...]:
         """On which side the cells of each column stand; of facts, which have no head, the left."""
-        if not self.columns or not self.rows:
-            return ("left",) * max(len(self.columns), *map(len, self.rows), 0)
+        if not self.columns:
+            return ("left",) * max(map(len, self.rows))
         return tuple(
             "right" if _are_figures(cells) else "left" for cells in zip(*self.rows, strict=True)
         )

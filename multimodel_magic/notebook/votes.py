@@ -91,6 +91,8 @@ def ratings(session: Session, arguments: str) -> Report:
         judge=said["judge"],
         everything=said["here"] is None,
     )
+    if not rated.n and not rated.notes:
+        return Report((_table(rated),))
     facts = [("position", rated.places.removeprefix("position: "))]
     if rated.agreement is not None:
         words = str(rated.agreement).removeprefix("agreement with people: ")
@@ -119,9 +121,11 @@ def _table(rated: Ratings) -> Table:
     )
     if any(one.n < FEW for one in rated.contestants):
         note += f"; ? fewer than {FEW} comparisons"
-    empty = "compare with %%llm --compare A,B --blind, then %llm vote left|right|tie|bad"
-    table = Table(f"Ratings: {rated.said}", columns, rows, note if rows else empty)
-    return table.without_empty() if rows else table
+    empty = (
+        "nothing can be rated yet: compare with %%llm --compare A,B --blind, "
+        "then %llm vote left|right|tie|bad"
+    )
+    return Table(f"Ratings: {rated.said}", columns, rows, note, empty).without_empty()
 
 
 def _cells(one: Rated) -> tuple[str, ...]:

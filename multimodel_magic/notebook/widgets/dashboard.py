@@ -273,7 +273,7 @@ def _models(tally: Tally) -> Table:
     columns = ("model", "answered", "first token", "latency", "", "cost")
     note = "times are medians of the latest answers; bars compare the latencies"
     nothing = "nothing was asked yet: run a %%llm cell and it shows here"
-    return Table("Models", columns if rows else (), rows, note if rows else nothing)
+    return Table("Models", columns, rows, note, nothing)
 
 
 def _row(name: str, model: ModelTally, most_s: float) -> tuple[str, ...]:
