@@ -13,9 +13,17 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeAlias
 
-from multimodel_magic.errors import ProviderMissing, UsageError, did_you_mean
+from multimodel_magic.errors import MultimodelError, ProviderMissing, UsageError, did_you_mean
 
-__all__ = ["load_provider", "load_strategy", "provider_names", "rescan", "strategy_names"]
+__all__ = [
+    "load_provider",
+    "load_strategy",
+    "make_provider",
+    "make_strategy",
+    "provider_names",
+    "rescan",
+    "strategy_names",
+]
 
 Factory: TypeAlias = Callable[..., Any]
 """A class or function that makes a provider or a strategy."""
@@ -70,6 +78,41 @@ def load_strategy(name: str) -> Factory:
     return _load(STRATEGIES, "strategy", name)
 
 
+def make_provider(name: str, /, **settings: str | None) -> Any:  # noqa: ANN401 - anybody's class
+    """Make the provider of that name.
+
+    Raises
+    ------
+    UsageError
+        There is none of that name.
+    ProviderMissing
+        It cannot be imported or made, in one line: one broken package must not stop the others.
+    """
+    return _made("provider", name, load_provider(name), settings)
+
+
+def make_strategy(name: str) -> Any:  # noqa: ANN401 - anybody's class
+    """Make the strategy of that name; raises as `make_provider` does."""
+    return _made("strategy", name, load_strategy(name), {})
+
+
+def _made(kind: str, name: str, factory: Factory, settings: Mapping[str, str | None]) -> object:
+    try:
+        made: object = factory(**settings)
+    except MultimodelError:
+        raise
+    except Exception as error:  # anybody's class may raise anything
+        raise _broken(kind, name, "made", error) from error
+    return made
+
+
+def _broken(kind: str, name: str, verb: str, error: Exception) -> ProviderMissing:
+    what = next(iter(str(error).splitlines()), "")
+    said = f"{type(error).__name__}: {what}"
+    mend = "update or remove the package that registers it"
+    return ProviderMissing(f"the {kind} {name!r} cannot be {verb}: {said}; {mend}")
+
+
 def rescan() -> None:
     """Forget what was found, so that a package installed since then is seen."""
     importlib.invalidate_caches()
@@ -107,4 +150,6 @@ def _import(entry: EntryPoint, kind: str) -> Factory:
             f"the {kind} {entry.name!r} should be {entry.value!r}, which does not exist; "
             f"update or remove the package that registers it"
         ) from error
+    except Exception as error:  # a SyntaxError, or what the module does when it is imported
+        raise _broken(kind, entry.name, "imported", error) from error
     return factory

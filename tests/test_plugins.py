@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from multimodel_magic import plugins
+from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.errors import ProviderMissing, UsageError
 from multimodel_magic.providers.scripted import ScriptedProvider
 
@@ -14,6 +15,10 @@ from multimodel_magic.providers.scripted import ScriptedProvider
 def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Install a third party's distribution that registers one of everything."""
     (tmp_path / "acme_llm.py").write_text("class Acme: ...\n")
+    (tmp_path / "acme_syntax.py").write_text("def (\n")
+    (tmp_path / "acme_ill.py").write_text(
+        "class Ill:\n    def __init__(self): raise RuntimeError('no licence\\nat all')\n"
+    )
     (tmp_path / "acme_broken.py").write_text("import acme_sdk_that_is_not_here\n")
     info = tmp_path / "acme_llm-1.0.dist-info"
     info.mkdir()
@@ -23,15 +28,18 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "acme = acme_llm:Acme\n"
         "acme-broken = acme_broken:Acme\n"
         "acme-old = acme_llm:Gone\n"
+        "acme-syntax = acme_syntax:Acme\n"
+        "acme-ill = acme_ill:Ill\n"
         "openai = acme_llm:Acme\n"
         "[multimodel_magic.strategies]\n"
         "astrology = acme_llm:Acme\n"
+        "ill = acme_ill:Ill\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     plugins.rescan()
     yield
     plugins.rescan()
-    for name in ("acme_llm", "acme_broken"):
+    for name in ("acme_llm", "acme_broken", "acme_syntax", "acme_ill"):
         sys.modules.pop(name, None)
 
 
@@ -76,6 +84,26 @@ def test_missing_package_is_named_with_the_command_that_installs_it() -> None:
 def test_stale_registration_is_one_line() -> None:
     with pytest.raises(ProviderMissing, match=r"acme_llm:Gone.*does not exist"):
         plugins.load_provider("acme-old")
+
+
+@pytest.mark.usefixtures("stranger")
+def test_a_package_that_cannot_be_imported_or_made_is_one_line() -> None:
+    with pytest.raises(ProviderMissing, match="'acme-syntax' cannot be imported: SyntaxError"):
+        plugins.load_provider("acme-syntax")
+    for make, name in ((plugins.make_provider, "acme-ill"), (plugins.make_strategy, "ill")):
+        with pytest.raises(
+            ProviderMissing, match=f"'{name}' cannot be made: RuntimeError: no lice"
+        ):
+            make(name)
+
+
+@pytest.mark.usefixtures("stranger")
+async def test_a_broken_package_stops_no_request_to_others() -> None:
+    client = UnifiedLLMClient()
+    assert (await client.generate("Hi", "scripted:echo")).provider == "scripted"
+    unusable = await client.survey()
+    assert "no licence" in unusable["acme-ill"]
+    assert "SyntaxError" in unusable["acme-syntax"]
 
 
 @pytest.mark.usefixtures("stranger")

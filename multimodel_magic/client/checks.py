@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 
 from multimodel_magic.client.cache import mode_named
-from multimodel_magic.errors import UsageError, did_you_mean
+from multimodel_magic.errors import MultimodelError, UsageError, did_you_mean
 from multimodel_magic.strategies import Fixed
 from multimodel_magic.types import (
     BREAKS,
@@ -131,7 +131,13 @@ async def trouble(provider: Provider, *, is_named: bool = False) -> str | None:
     Not where a model of it `is_named`: an attempt is never out of date, and leaves a row.
     """
     unfit: Callable[[], str | None] | None = getattr(provider, "unfit", None)
-    if is_named and unfit is not None:
-        return unfit()
     probe: Callable[[], Awaitable[str | None]] | None = getattr(provider, "probe", None)
-    return await probe() if probe is not None else provider.unusable()
+    try:
+        if is_named and unfit is not None:
+            return unfit()
+        return await probe() if probe is not None else provider.unusable()
+    except MultimodelError:
+        raise
+    except Exception as error:  # noqa: BLE001 - anybody's provider; the others can answer
+        what = next(iter(str(error).splitlines()), "")
+        return f"it cannot be asked whether it is usable: {type(error).__name__}: {what}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ from multimodel_magic.types import (
     AnyJudge,
     AskingJudge,
     InTurn,
+    Judge,
     Notice,
     Reason,
     Request,
@@ -25,6 +27,8 @@ from multimodel_magic.types import (
 __all__ = ["asked_judge", "judged", "let_stand", "turn_down", "weighs"]
 
 OK = Verdict(ok=True)
+
+_log = logging.getLogger("multimodel_magic.client")
 
 
 def asked_judge(run: Run, places: list[Place]) -> str | None:
@@ -76,7 +80,20 @@ async def _judged_by(judge: AnyJudge, run: Run, answered: Place, text: str) -> V
     if isinstance(judge, AskingJudge):
         return await _asked(judge, run, answered, text)
     assert not isinstance(judge, InTurn), "judges in turn are not nested"  # noqa: S101
-    return judge(run.request, text, attempt.stop_reason)
+    return _unfailing(judge, run, text)
+
+
+def _unfailing(judge: Judge, run: Run, text: str) -> Verdict:
+    """Ask a judge that is a function; what it raises costs a warning, and the answer stands."""
+    try:
+        verdict: object = judge(run.request, text, run.attempts[-1].stop_reason)
+    except Exception as error:  # noqa: BLE001 - anybody's function; the answer is paid already
+        _log.warning("the answer was not judged: %r", error)
+        return OK
+    if not isinstance(verdict, Verdict):
+        _log.warning("the answer was not judged: the judge gives %.40r, no Verdict", verdict)
+        return OK
+    return verdict
 
 
 async def _asked(judge: AskingJudge, run: Run, answered: Place, text: str) -> Verdict:

@@ -488,5 +488,5 @@ class UnifiedLLMClient:
 
     def _provider(self, name: str) -> Provider:
         if name not in self.providers:
-            self.providers[name] = plugins.load_provider(name)()
+            self.providers[name] = plugins.make_provider(name)
         return self.providers[name]

@@ -109,8 +109,8 @@ class Ways:
         strategy = routing.build_strategy(config, catalogue)
         price = partial(pricing.price, overrides=routing.own_rates(config))
         servers = {
-            name: plugins.load_provider(server.type)(
-                name=name, base_url=server.base_url, key_env=server.api_key_env
+            name: plugins.make_provider(
+                server.type, name=name, base_url=server.base_url, key_env=server.api_key_env
             )
             for name, server in config.providers.items()
         }

@@ -35,6 +35,7 @@ from multimodel_magic.strategies.cascade import (
 from multimodel_magic.strategies.complexity import ByComplexity
 from multimodel_magic.strategies.cost import OUTPUT_TOKENS, ByCostTier, Terms, seed_table
 from multimodel_magic.strategies.experiment import Arm, Experiment
+from multimodel_magic.strategies.guest import Guest
 from multimodel_magic.strategies.task import ByTask
 from multimodel_magic.strategies.weighted import Weighted
 from multimodel_magic.types import AnyJudge, Provider, Request, Route, Strategy
@@ -138,8 +139,8 @@ def own_rates(config: RoutingConfig) -> Mapping[str, Rates]:
 def servers_of(config: RoutingConfig) -> dict[str, Provider]:
     """Make the providers that a configuration adds under names of their own."""
     return {
-        name: plugins.load_provider(server.type)(
-            name=name, base_url=server.base_url, key_env=server.api_key_env
+        name: plugins.make_provider(
+            server.type, name=name, base_url=server.base_url, key_env=server.api_key_env
         )
         for name, server in config.providers.items()
     }
@@ -268,16 +269,16 @@ class Shelf:
         UsageError
             There is none of that name; the message names the nearest.
         ProviderMissing
-            It is a plugin, and something that it needs is not installed.
+            It is a plugin, and cannot be imported or made.
         """
         if name in _MAKERS:
             return _MAKERS[name](self)
         if name not in plugins.strategy_names():
             raise UsageError(unknown_strategy(name))
-        plugin = plugins.load_strategy(name)()
+        plugin = plugins.make_strategy(name)
         if not isinstance(plugin, Strategy):
             raise UsageError(f"the plugin {name!r} gives {type(plugin).__name__}, no Strategy")
-        return plugin
+        return Guest(plugin, name)
 
     @property
     def default(self) -> Strategy:

@@ -18,6 +18,7 @@ from itertools import takewhile
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.catalogue import Resolved as Found
 from multimodel_magic.errors import Misconfigured, UnknownModel
+from multimodel_magic.strategies.guest import sound
 from multimodel_magic.types import LeftOut, Model, Reason, Request, Route, Strategy
 
 __all__ = ["Fixed", "Named", "Resolved", "WithFallbacks"]
@@ -114,7 +115,7 @@ class Resolved:
 
     def route(self, request: Request) -> Route:
         """Return the strategy's route in full names, with who was left out and why."""
-        chosen = self.strategy.route(request)
+        chosen = sound(self.strategy.route(request), self.name)
         found = {name: self.catalogue.resolve(name) for name in chosen.models}
         whys = {name: self._why_not(one.model, request) for name, one in found.items()}
         named = [(name, found[name].model.full_name) for name in chosen.models]
