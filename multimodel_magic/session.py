@@ -372,11 +372,14 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
         name
             The experiment's name.
         control
-            The arm that the others are compared with; `control` by default, else the first.
+            The arm that the others are compared with; by default the one that the strategy in
+            force declares, else `control`, else the first.
         """
         from multimodel_magic.experiments import LedgerStore, analyze
+        from multimodel_magic.strategies.experiment import declared
 
-        return analyze(name, LedgerStore(self.ledger).assigned(name), control=control)
+        ours = declared(name, self.client.strategy, *self.client.strategies.values())
+        return analyze(ours or name, LedgerStore(self.ledger).assigned(name), control=control)
 
     # --- conversation
 

@@ -30,7 +30,9 @@ from multimodel_magic.experiments import (
 )
 from multimodel_magic.ledger.recording import recorded
 from multimodel_magic.ledger.rows import RequestRow
-from multimodel_magic.strategies import Experiment, WithFallbacks
+from multimodel_magic.strategies import Experiment, Fixed, Named, WithFallbacks
+from multimodel_magic.strategies.experiment import Arm, declared
+from multimodel_magic.strategies.smart import SmartRouter
 from multimodel_magic.types import Attempt, Request, Response, Strategy
 
 CONFIG = {"treatment_percentage": 50, "treatment_model": "strong", "control_model": "fast"}
@@ -81,7 +83,11 @@ def test_two_routers_over_other_models_deal_independently() -> None:
 
 def test_results_before_any_outcome_and_before_any_request() -> None:
     router = ABTestRouter(CONFIG)
-    assert router.get_results()["arms"] == {}
+    arms = router.get_results()["arms"]
+    assert {name: (arm["n"], arm["success"]) for name, arm in arms.items()} == {
+        "control": (0, None),
+        "treatment": (0, None),
+    }
     router.route("one")
     assert router.get_results()["differences"] == []
 
@@ -452,6 +458,38 @@ def test_more_than_two_arms_whose_shares_changed_are_not_checked_and_it_says_so(
 def test_control_that_is_not_there_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'control'"):
         analyze("trial", rows("control", [1.0]), control="contrl")
+
+
+def test_the_control_is_the_declared_one_whoever_was_dealt_first() -> None:
+    results = analyze(TEST, rows("treatment", [1.0, 0.0]))
+    assert results.control == "control"
+    assert [(arm.arm, arm.model, arm.n) for arm in results.arms] == [
+        ("control", TEST.arms["control"].model, 0),
+        ("treatment", "strong", 2),
+    ]
+    assert results.differences == ()
+
+
+def test_of_a_name_alone_one_arm_is_not_taken_for_the_control() -> None:
+    assert analyze("trial", rows("treatment", [1.0])).control is None
+    assert analyze("trial", rows("control", [1.0])).control == "control"
+    assert analyze("trial", [row("b", 1), row("a", 1)]).control == "a"
+
+
+def test_two_of_three_declared_arms_are_not_taken_for_the_whole() -> None:
+    three = Experiment("trial", {name: Arm(name, 0.25) for name in "ab"} | {"c": Arm("c", 0.5)})
+    dealt = [row(arm, i, probability=0.25) for arm in "ab" for i in range(300)]
+    assert analyze("trial", dealt[:10]).ratio.ok
+    assert not analyze(three, dealt).ratio.ok
+    fair = [row("c", i, probability=0.5) for i in range(600)]
+    assert analyze(three, [*dealt, *fair]).ratio.ok
+
+
+def test_an_experiment_is_found_by_its_name_in_what_holds_it() -> None:
+    other = Experiment.split("other", control="fast", treatment="strong", share=0.5)
+    held = Named(WithFallbacks(SmartRouter(experiments=(other, TEST)), ("fast",)))
+    assert declared("trial", Fixed(("fast",)), held) is TEST
+    assert declared("trail", held, other) is None
 
 
 def test_frame_has_a_row_an_arm() -> None:

@@ -11,9 +11,10 @@ from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.config import config_hash, parse_config
 from multimodel_magic.errors import ConfigError, ContentFiltered
 from multimodel_magic.ledger import Ledger
+from multimodel_magic.notebook.arms import arms
 from multimodel_magic.providers.scripted import Fail, Say, ScriptedProvider
 from multimodel_magic.session import Session, current, start
-from multimodel_magic.types import Usage
+from multimodel_magic.types import Request, Response, Usage
 
 SCRIPT = {"m": [[Say("Hello.")]], "refuses": [[Fail(ContentFiltered("no"))]]}
 
@@ -43,6 +44,31 @@ def test_every_request_is_in_the_frames_under_the_sessions_label(llm):
     assert set(llm.df.session) == {llm.id}
     assert len(llm.attempts) == 2
     assert llm.metrics().answered == 1
+
+
+EXPERIMENT = """
+routing:
+  default_model: scripted:m
+  experiments:
+    trial: {control: scripted:m, treatment: scripted:other, percentage: 50}
+"""
+
+
+def test_the_arms_and_the_control_of_an_experiment_are_those_that_are_declared(llm):
+    assert llm.experiment("trial").arms == ()
+    llm.configure(parse_config(EXPERIMENT))
+    none = llm.experiment("trial")
+    assert [(arm.arm, arm.model, arm.n) for arm in none.arms] == [
+        ("control", "scripted:m", 0),
+        ("treatment", "scripted:other", 0),
+    ]
+    ours = llm.client.strategy
+    unit = next(str(n) for n in range(99) if ours.route(Request("Hi", unit=str(n))).arm[-1] == "t")
+    llm.record(Response(Request("Hi", unit=unit), "", (), ours.route(Request("Hi", unit=unit))))
+    assert llm.experiment("trial").control == "control"
+    assert [arm.n for arm in llm.experiment("trial").arms] == [0, 1]
+    shown = str(arms(llm, "trial"))
+    assert "nothing can be compared yet" in shown
 
 
 def test_what_one_session_exports_another_imports(llm, tmp_path):

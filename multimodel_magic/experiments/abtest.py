@@ -75,10 +75,7 @@ class ABTestRouter:
     def get_results(self) -> dict[str, object]:
         """Return the arms, their differences with anytime-valid intervals, and the ratio check."""
         rows = self.results_store.assigned(self.experiment.name)
-        # Before anyone was dealt to the control there is nothing to compare with.
-        dealt = {row.arm for row in rows}
-        control = self.experiment.control if self.experiment.control in dealt else None
-        return analyze(self.experiment.name, rows, control=control).as_dict()
+        return analyze(self.experiment, rows).as_dict()
 
     def _deal(self, request: Request) -> Route:
         route = self.experiment.route(request)

@@ -31,7 +31,9 @@ def sample_ratio(by_arm: Mapping[str, Sequence[Assigned]]) -> SampleRatio:
     """Check how units were dealt, whatever came of them."""
     dealt = {row.unit: row for rows in by_arm.values() for row in reversed(rows)}
     counts = Counter(row.arm for row in dealt.values())
-    designs = _designs(dealt.values())
+    if not dealt:
+        return SampleRatio(counts, None, True, "nobody was dealt to an arm yet")
+    designs = _designs(dealt.values(), sorted(by_arm))
     if designs is None:
         return SampleRatio(counts, None, True, "sample ratio not checked: the shares changed")
     e_value = 1.0
@@ -47,14 +49,13 @@ def sample_ratio(by_arm: Mapping[str, Sequence[Assigned]]) -> SampleRatio:
 _Design = tuple[dict[str, float], Counter[str]]
 
 
-def _designs(rows: Iterable[Assigned]) -> list[_Design] | None:
+def _designs(rows: Iterable[Assigned], arms: Sequence[str]) -> list[_Design] | None:
     """Group units by the shares they were dealt with; None where these cannot be told.
 
     With two arms the one probability that a unit brings along gives both shares, so shares may
     have changed on the way. With more they must have stayed.
     """
     rows = list(rows)
-    arms = sorted({row.arm for row in rows})
     if len(arms) == 2:  # noqa: PLR2004
         return _two_arm_designs(rows, arms)
     shares: dict[str, float] = {}

@@ -110,13 +110,13 @@ def _value(row: Assigned, metric: str) -> float | None:
     return None if measured is None else float(measured)
 
 
-def arm_result(name: str, rows: Sequence[Assigned]) -> ArmResult:
-    """Return what one arm got."""
+def arm_result(name: str, rows: Sequence[Assigned], model: str = "") -> ArmResult:
+    """Return what one arm got; `model` is what it asks for where nobody was dealt to it yet."""
     means = {metric: _plain_mean(_known(rows, metric)) for metric in METRICS}
     answered = [row.answered_by == row.model for row in rows if row.answered_by is not None]
     return ArmResult(
         name,
-        ", ".join(dict.fromkeys(row.model for row in rows)),
+        ", ".join(dict.fromkeys(row.model for row in rows)) or model,
         len(rows),
         len({row.unit for row in rows}),
         sum(bool(row.outcome) for row in rows),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
@@ -20,6 +19,7 @@ from multimodel_magic.experiments.compare import (
 )
 from multimodel_magic.experiments.store import Assigned
 from multimodel_magic.pricing import money
+from multimodel_magic.strategies.experiment import Experiment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +33,7 @@ class Results:
 
     experiment: str
     control: str | None
+    """What the other arms are compared with; None where that is not known yet."""
     arms: tuple[ArmResult, ...]
     differences: tuple[Difference, ...]
     ratio: SampleRatio
@@ -86,7 +87,7 @@ _SHOWN: Mapping[str, Callable[[float], str]] = {
 
 
 def analyze(
-    experiment: str,
+    experiment: str | Experiment,
     rows: Iterable[Assigned],
     *,
     control: str | None = None,
@@ -97,11 +98,13 @@ def analyze(
     Parameters
     ----------
     experiment
-        Its name, for the report.
+        As it is declared: arms that nobody was dealt to yet are in the report too. Or its name
+        alone: then its arms are those that somebody was dealt to.
     rows
         Every request that took part.
     control
-        The arm that the others are compared with: by default `control`, else the first by name.
+        The arm that the others are compared with: by default the declared one; of a name alone
+        `control`, else of several the first by name.
     alpha
         The probability that any interval of the report ever misses, over all looks, metrics and
         arms together (Bonferroni).
@@ -109,7 +112,7 @@ def analyze(
     Raises
     ------
     UsageError
-        For a control that no request was dealt to.
+        For a control that is not declared, and that no request was dealt to.
 
     Notes
     -----
@@ -117,12 +120,16 @@ def analyze(
     one over the probability of the deal (Hajek), so that a share which grew on the way biases
     nothing, and their variance is that over units: a unit with many requests counts as one.
     """
-    by_arm: dict[str, list[Assigned]] = defaultdict(list)
-    for row in _unjudged_as_unknown(list(rows)):
-        by_arm[row.arm].append(row)
-    first = _control(by_arm, control)
-    names = [first, *sorted(by_arm.keys() - {first})] if first is not None else []
-    arms = tuple(arm_result(name, by_arm[name]) for name in names)
+    declared = {} if isinstance(experiment, str) else experiment.arms
+    by_arm: dict[str, list[Assigned]] = {arm: [] for arm in declared}
+    for row in sorted(_unjudged_as_unknown(list(rows)), key=lambda row: row.arm):
+        by_arm.setdefault(row.arm, []).append(row)
+    first = _control(experiment, by_arm, control)
+    names = sorted(by_arm, key=lambda arm: arm != first)
+    arms = tuple(
+        arm_result(name, by_arm[name], declared[name].model if name in declared else "")
+        for name in names
+    )
     each = alpha / (len(METRICS) * max(len(names) - 1, 1))
     found = (
         compare(metric, (names[0], name), (by_arm[names[0]], by_arm[name]), each)
@@ -131,7 +138,8 @@ def analyze(
     )
     ratio = sample_ratio(by_arm)
     differences = tuple(one if ratio.ok else _undecided(one) for one in found if one is not None)
-    return Results(experiment, first, arms, differences, ratio, alpha)
+    name = experiment if isinstance(experiment, str) else experiment.name
+    return Results(name, first, arms, differences, ratio, alpha)
 
 
 def _unjudged_as_unknown(rows: Sequence[Assigned]) -> Sequence[Assigned]:
@@ -148,13 +156,18 @@ def _unjudged_as_unknown(rows: Sequence[Assigned]) -> Sequence[Assigned]:
     ]
 
 
-def _control(by_arm: Mapping[str, Sequence[Assigned]], control: str | None) -> str | None:
+def _control(
+    experiment: str | Experiment, by_arm: Mapping[str, Sequence[Assigned]], control: str | None
+) -> str | None:
     if control is not None and control not in by_arm and by_arm:
         near = did_you_mean(control, by_arm)
         raise UsageError(f"no request was dealt to an arm {control!r}{near}")
-    if control is None:
-        return "control" if "control" in by_arm else min(by_arm, default=None)
-    return control if by_arm else None
+    if control is not None:
+        return control if by_arm else None
+    if not isinstance(experiment, str):
+        return experiment.control
+    # Of one arm alone nobody can say whether it is what the others will be compared with.
+    return "control" if "control" in by_arm else min(by_arm) if len(by_arm) > 1 else None
 
 
 def _undecided(one: Difference) -> Difference:

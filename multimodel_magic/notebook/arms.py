@@ -47,7 +47,9 @@ def _report(results: Results) -> Report:
     rows = tuple(
         (*_row(arm), *(_number(arm.own.get(name), ".3g") for name in own)) for arm in results.arms
     )
-    differences = tuple((str(one),) for one in results.differences) or (("one arm only",),)
+    differences = tuple((str(one),) for one in results.differences) or (
+        ("nothing can be compared yet: it takes two units or more in two arms",),
+    )
     return Report(
         (
             Table(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.strategies.dealing import BUCKETS, bucket
 from multimodel_magic.types import Option, Reason, Request, Route
 
-__all__ = ["Arm", "Experiment"]
+__all__ = ["Arm", "Experiment", "declared"]
 
 Setting = Mapping[str, Option]
 
@@ -181,6 +181,21 @@ class Experiment:
         index = bucket(self.name, self.salt, unit)
         place = _places(self._sizes)[index]
         return (self._treatments[place - 1] if place else self.control), index
+
+
+def declared(name: str, *strategies: object) -> Experiment | None:
+    """Find an experiment by its name among strategies and those that they hold."""
+    for one in strategies:
+        if isinstance(one, Experiment):
+            found = one if one.name == name else None
+        elif isinstance(one, tuple):
+            found = declared(name, *one)
+        else:
+            held = fields(one) if is_dataclass(one) and not isinstance(one, type) else ()
+            found = declared(name, *(getattr(one, field.name) for field in held))
+        if found is not None:
+            return found
+    return None
 
 
 def _check_arm(where: str, name: str, arm: Arm) -> None:
