@@ -104,7 +104,7 @@ async def test_a_route_that_is_none_stops_no_ledger():
     with pytest.raises(Misconfigured, match="no Reason"):
         await client.generate("Hi")
     await client.generate("Hi", "scripted:echo")
-    assert ledger.df.status.tolist() == ["failed", "answered"]
+    assert ledger.requests_frame().status.tolist() == ["failed", "answered"]
     ledger.close()
 
 
