@@ -59,6 +59,15 @@ async def test_why_has_a_column_of_scores_only_where_something_scored(client):
     assert scored.tables[1].columns == ("rule or signal", "saw", "score")
 
 
+async def test_scores_have_even_digits_and_costs_are_written_as_money(client):
+    client.strategy = Weighted({"scripted:echo": 9, "scripted:other": 1})
+    drawn = str(why(await client.generate("Hi"), price))
+    assert re.search(r"^weighted +weight [19]0% +0\.[19]00$", drawn, re.MULTILINE)
+    client.strategy = ByCostTier(Catalogue())
+    said = str(reasons((await client.strategies_route(Request("Hi")))))
+    assert said
+
+
 @pytest.mark.parametrize(
     ("least", "ended"),
     [

@@ -157,10 +157,11 @@ BAR = 12
 
 def _score(reason: Reason, most: float) -> str:
     """Write a score; contributions, which share a scale, are drawn as bars too."""
-    if reason.score is None:
+    # A candidate's score is its cost in US dollars: what it saw says that as money.
+    if reason.score is None or reason.rule.startswith("candidate: "):
         return ""
     if not most:
-        return f"{reason.score:.3g}"
+        return f"{reason.score:.3f}"
     blocks = round(BAR * abs(reason.score) / most)
     return f"{reason.score:+.3f} {('▇' if reason.score > 0 else '░') * blocks}".rstrip()
 
