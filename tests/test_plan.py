@@ -7,11 +7,11 @@ import pytest
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.notebook.plan import plan
-from multimodel_magic.notebook.reports import why
+from multimodel_magic.notebook.reports import reasons, why
 from multimodel_magic.providers.scripted import Say, ScriptedProvider, Sure
-from multimodel_magic.strategies import ByComplexity, Cascade
+from multimodel_magic.strategies import ByComplexity, ByCostTier, Cascade
 from multimodel_magic.strategies.cascade import Confident
-from multimodel_magic.types import Price, Request
+from multimodel_magic.types import Price, Reason, Request, Route
 
 
 class Keyless(ScriptedProvider):
@@ -59,13 +59,14 @@ async def test_why_has_a_column_of_scores_only_where_something_scored(client):
     assert scored.tables[1].columns == ("rule or signal", "saw", "score")
 
 
-async def test_scores_have_even_digits_and_costs_are_written_as_money(client):
-    client.strategy = Weighted({"scripted:echo": 9, "scripted:other": 1})
-    drawn = str(why(await client.generate("Hi"), price))
-    assert re.search(r"^weighted +weight [19]0% +0\.[19]00$", drawn, re.MULTILINE)
-    client.strategy = ByCostTier(Catalogue())
-    said = str(reasons((await client.strategies_route(Request("Hi")))))
-    assert said
+def test_scores_have_even_digits_and_costs_are_written_as_money():
+    scored = Route(("a:b",), "mine", (Reason("first", "x", 0.1), Reason("second", "y", 0.83214)))
+    assert [row[-1] for row in reasons(scored).rows] == ["0.100", "0.832"]
+    cheapest = ByCostTier(Catalogue()).route(Request("Hi"))
+    assert cheapest.reasons[0].score > 0
+    rows = reasons(cheapest).rows
+    assert rows[0][1].startswith("about $0.0")
+    assert {row[-1] for row in rows} == {""}
 
 
 @pytest.mark.parametrize(
