@@ -2,8 +2,8 @@ import pytest
 
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.errors import Misconfigured
-from multimodel_magic.strategies import Fixed, Named, Resolved
-from multimodel_magic.types import Request
+from multimodel_magic.strategies import Experiment, Fixed, Named, Resolved
+from multimodel_magic.types import Request, Strategy
 
 NO_KEY = Catalogue(unusable={"openai": "no key"})
 
@@ -28,3 +28,16 @@ def test_a_name_that_may_be_misspelt_is_spoken_of_where_its_key_is_missing_too()
     told = refused(Request("Hi", models=("gpt-6-lunar",)))
     assert "gpt-6-lunar: no key" in told
     assert "is not in the catalogue: asking openai; did you mean 'gpt-6-luna'?" in told
+
+
+def test_a_request_that_names_an_experiment_and_takes_no_part_is_told_who_came_first() -> None:
+    test = Experiment.split("e1", control="scripted:echo", treatment="scripted:down", share=0.5)
+
+    def notices(strategy: Strategy, *models: str) -> tuple[str, ...]:
+        request = Request("Hi", models=models, experiment="e1")
+        return Resolved(Named(strategy), Catalogue()).route(request).notices
+
+    assert notices(test) == ()
+    said = "experiment e1: this request takes no part, the model that you named came first"
+    assert notices(test, "scripted:echo") == (said,)
+    assert "'fixed' came first" in notices(Fixed(("scripted:echo",)))[0]

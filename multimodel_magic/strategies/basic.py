@@ -133,7 +133,11 @@ class Resolved:
             models=models,
             left_out=left_out,
             passed_over=self._passed_over(found, {*models, *(out.model for out in left_out)}),
-            notices=(*dict.fromkeys((*chosen.notices, *told)), *_told(absent)),
+            notices=(
+                *dict.fromkeys((*chosen.notices, *told)),
+                *_told(absent),
+                *_undealt(request, chosen),
+            ),
             stands_in_for=tuple(absent),
             rungs=tuple(dict.fromkeys(full for name, full in named if name in chosen.rungs)),
         )
@@ -185,6 +189,14 @@ def _candidates(named: Iterable[tuple[str, str]]) -> tuple[str, ...]:
 
 def _told(absent: Mapping[str, str]) -> Iterator[str]:
     return (f"{model} was not asked: {why}" for model, why in absent.items())
+
+
+def _undealt(request: Request, route: Route) -> Iterator[str]:
+    """Say that a request takes no part in the experiment that it names: its results lack it."""
+    if request.experiment is None or (route.arm or "").startswith(f"{request.experiment}:"):
+        return
+    first = "the model that you named" if route.strategy == "named" else f"{route.strategy!r}"
+    yield f"experiment {request.experiment}: this request takes no part, {first} came first"
 
 
 def _nobody_left(
