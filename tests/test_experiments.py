@@ -151,6 +151,7 @@ def test_recording_everything_again_changes_nothing(said: list[tuple[str, bool]]
         ({"success": 0.5}, "success is 0.5; give 0 or 1"),
         ({"score": "good"}, "score is 'good'; give a number"),
         ({"score": math.nan}, "score is nan; give a number"),
+        ({"score": 10**400}, "give a number"),
         ("good", "give numbers by name, not 'good'"),
         ({"sucess": True}, "no measure is called 'sucess'; did you mean 'success'"),
         ({"latency": 0.3}, "no measure is called 'latency'; did you mean 'latency_s'"),
@@ -435,6 +436,19 @@ def test_broken_sample_ratio_is_said_and_decides_nothing() -> None:
 
 def test_arm_that_nobody_reaches_breaks_the_sample_ratio() -> None:
     assert not analyze("trial", rows("control", [1.0] * 50)).ratio.ok
+
+
+def test_a_share_that_grows_while_units_come_back_breaks_no_sample_ratio() -> None:
+    dealt = []
+    for day, share in enumerate((0.1, 0.2, 0.35, 0.6, 1.0)):
+        test = Experiment.split("trial", control="fast", treatment="strong", share=share)
+        for i in range(300):
+            arm = test.arm_of(f"u{i}")
+            one = row(arm, i, probability=test.probability(arm), unit=f"u{i}")
+            dealt.append(replace(one, request_id=f"{day}-{i}"))
+    ratio = analyze("trial", dealt).ratio
+    assert ratio.ok
+    assert ratio.counts.total() == 300
 
 
 def test_three_arms_are_each_compared_with_the_control() -> None:

@@ -27,13 +27,24 @@ class SampleRatio:
     why: str
 
 
-def sample_ratio(by_arm: Mapping[str, Sequence[Assigned]]) -> SampleRatio:
-    """Check how units were dealt, whatever came of them."""
-    dealt = {row.unit: row for rows in by_arm.values() for row in reversed(rows)}
+def sample_ratio(rows: Iterable[Assigned], arms: Iterable[str]) -> SampleRatio:
+    """Check how units were dealt, whatever came of them.
+
+    Parameters
+    ----------
+    rows
+        The requests that took part, oldest first. A unit counts by its first one: a share that
+        grows moves units that come back, and only one way, which is no fault of the dealing.
+    arms
+        The arms there are, the ones that nobody was dealt to included.
+    """
+    dealt: dict[str, Assigned] = {}
+    for row in rows:
+        dealt.setdefault(row.unit, row)
     counts = Counter(row.arm for row in dealt.values())
     if not dealt:
         return SampleRatio(counts, None, True, "nobody was dealt to an arm yet")
-    designs = _designs(dealt.values(), sorted(by_arm))
+    designs = _designs(dealt.values(), sorted(arms))
     if designs is None:
         return SampleRatio(counts, None, True, "sample ratio not checked: the shares changed")
     e_value = 1.0

@@ -101,7 +101,7 @@ def analyze(
         As it is declared: arms that nobody was dealt to yet are in the report too. Or its name
         alone: then its arms are those that somebody was dealt to.
     rows
-        Every request that took part.
+        Every request that took part, oldest first.
     control
         The arm that the others are compared with: by default the declared one; of a name alone
         `control`, else of several the first by name.
@@ -122,7 +122,8 @@ def analyze(
     """
     declared = {} if isinstance(experiment, str) else experiment.arms
     by_arm: dict[str, list[Assigned]] = {arm: [] for arm in declared}
-    for row in sorted(_unjudged_as_unknown(list(rows)), key=lambda row: row.arm):
+    rows = _unjudged_as_unknown(list(rows))
+    for row in sorted(rows, key=lambda row: row.arm):
         by_arm.setdefault(row.arm, []).append(row)
     first = _control(experiment, by_arm, control)
     names = sorted(by_arm, key=lambda arm: arm != first)
@@ -136,7 +137,7 @@ def analyze(
         for name in names[1:]
         for metric in METRICS
     )
-    ratio = sample_ratio(by_arm)
+    ratio = sample_ratio(rows, by_arm)
     differences = tuple(one if ratio.ok else _undecided(one) for one in found if one is not None)
     name = experiment if isinstance(experiment, str) else experiment.name
     return Results(name, first, arms, differences, ratio, alpha)

@@ -249,7 +249,7 @@ def _numbers(request_id: str, outcome: Outcome) -> dict[str, float]:
     for name, value in outcome.items():
         if value is None:
             continue
-        if not isinstance(value, bool | int | float) or not math.isfinite(value):
+        if not isinstance(value, bool | int | float) or not _is_finite(value):
             raise UsageError(f"outcome of {request_id}: {name} is {value!r}; give a number")
         if near := _slip(str(name)):
             raise UsageError(f"outcome of {request_id}: no measure is called {name!r}{near}")
@@ -257,3 +257,10 @@ def _numbers(request_id: str, outcome: Outcome) -> dict[str, float]:
             raise UsageError(f"outcome of {request_id}: success is {value!r}; give 0 or 1")
         numbers[str(name)] = float(value)
     return numbers
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
