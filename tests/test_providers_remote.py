@@ -105,7 +105,7 @@ def test_each_loop_has_its_own_client_and_its_end_closes_it() -> None:
     async def client() -> object:
         first = await pools.client()
         assert first is await pools.client()
-        assert first._transport._lanes == []
+        assert first._transport._open == set()
         return first
 
     one, two = asyncio.run(client()), asyncio.run(client())

@@ -192,11 +192,11 @@ async def _keep() -> AsyncGenerator[httpx2.AsyncClient, None]:
     """
     import httpx2
 
-    from multimodel_magic.providers.lanes import Lanes
+    from multimodel_magic.providers.connections import Connections
 
     # Behind a proxy httpx2 is to choose the transport, from the environment.
-    lanes = None if getproxies().keys() - {"no"} else Lanes()
-    client = httpx2.AsyncClient(verify=tls(), follow_redirects=False, transport=lanes)
+    direct = None if getproxies().keys() - {"no"} else Connections()
+    client = httpx2.AsyncClient(verify=tls(), follow_redirects=False, transport=direct)
     try:
         yield client
     finally:

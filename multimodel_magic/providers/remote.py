@@ -138,7 +138,7 @@ class Remote:
         if why := self._missing():
             raise ProviderMissing(f"{self.name}: {why}")
         try:
-            for module in (self.package, "httpx2", "multimodel_magic.providers.lanes"):
+            for module in (self.package, "httpx2", "multimodel_magic.providers.connections"):
                 importlib.import_module(module)
             self._sdk_errors()
             with suppress(ImportError):  # what httpcore2 imports at the first request, 40 ms

@@ -193,14 +193,15 @@ async def test_a_refusal_is_content_filtered(wire: Any, raw: Any, ask: Any) -> N
         await ask(wire.provider(raw.url), Request("hi"))
 
 
-async def test_many_at_once_all_answer_and_leave_their_lanes(wire: Any, raw: Any, ask: Any) -> None:
-    raw.chunked(wire, *wire.answer("Hello"), 0.05)
-    provider = wire.provider(raw.url)
-    answers = await asyncio.gather(*(ask(provider, Request("hi")) for _ in range(40)))
-    assert {answer.text for answer in answers} == {"Hello"}
-    lanes = (await provider._pools.client())._transport._lanes
-    assert len(lanes) == 3
-    assert [lane.busy for lane in lanes] == [0, 0, 0]
+async def test_a_second_burst_comes_over_the_first_ones_connections(
+    wire: Any, keeping: Any, ask: Any
+) -> None:
+    keeping.chunked(wire, 0.05, *wire.answer("Hello"), b"")
+    provider = wire.provider(keeping.url)
+    for _ in range(2):
+        answers = await asyncio.gather(*(ask(provider, Request("hi")) for _ in range(40)))
+        assert {answer.text for answer in answers} == {"Hello"}
+    assert (len(keeping.bodies), keeping.connections) == (80, 40)
     await provider.aclose()
 
 

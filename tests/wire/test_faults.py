@@ -284,7 +284,9 @@ async def test_a_lone_surrogate_in_the_prompt_is_the_users_bug(
 
 
 @pytest.mark.parametrize("fault", ["status", "cut", "reset", "stall"])
-async def test_a_failed_request_leaves_its_lane(wire: Any, raw: Any, ask: Any, fault: str) -> None:
+async def test_a_failed_request_gives_its_connection_back_or_closes_it(
+    wire: Any, raw: Any, ask: Any, fault: str
+) -> None:
     if fault == "status":
         raw.respond(b"{}", status=503)
     elif fault == "cut":
@@ -294,5 +296,5 @@ async def test_a_failed_request_leaves_its_lane(wire: Any, raw: Any, ask: Any, f
     provider = wire.provider(raw.url, timeout=0.2)
     with pytest.raises(MultimodelError):
         await ask(provider, Request("hi"))
-    lanes = (await provider._pools.client())._transport._lanes
-    assert [lane.busy for lane in lanes] == [0]
+    connections = (await provider._pools.client())._transport
+    assert connections._open == {one for _, one in connections._resting}
