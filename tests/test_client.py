@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from multimodel_magic import bridge
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.client import UnifiedLLMClient
-from multimodel_magic.client.standby import standing_by
+from multimodel_magic.client.standby import StandingBy
 from multimodel_magic.errors import (
     AllModelsFailed,
     AuthenticationFailed,
@@ -481,7 +481,7 @@ class Loading(ScriptedProvider):
 @pytest.mark.parametrize("slow", [True, False])
 async def test_the_next_provider_loads_while_a_slow_one_is_waited_for_and_only_then(slow):
     spare = Loading(name="b")
-    async with standing_by(spare, after_s=0.01 if slow else 10):
+    async with StandingBy(spare, after_s=0.01 if slow else 10):
         await asyncio.sleep(0.05)
     assert spare.is_warm == slow
     assert asyncio.all_tasks() == {asyncio.current_task()}

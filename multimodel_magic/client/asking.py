@@ -64,8 +64,9 @@ async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
     """Ask one model once; afterwards `place.failure` says how it ended and its row is there."""
     means = run.means
     provider = means.provider(place.provider, place.model)
-    async for notice in _warmed(provider, run, place.provider):
-        yield notice
+    if not getattr(provider, "is_warm", True):
+        yield Notice(f"loading what {place.provider} needs")
+    await _warm(provider, run)
     if run.deadline.left_s() <= 0:
         place.failure = TimedOut("the request's time was up before it was asked")
         return
@@ -117,14 +118,14 @@ def _sent(run: Run, place: Place) -> Request:
     return replace(sent, logprobs=True) if weighs(run, place) else sent
 
 
-async def _warmed(provider: Provider, run: Run, name: str) -> AsyncGenerator[Notice, None]:
-    """Have a provider load what it needs, as long as there is time; say so where it takes any."""
-    if (warm := getattr(provider, "warm", None)) is not None:
-        if not getattr(provider, "is_warm", True):
-            yield Notice(f"loading what {name} needs")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(run.deadline.left_s()):
-                await warm()
+async def _warm(provider: Provider, run: Run) -> None:
+    """Have a provider load what it needs, as long as there is time."""
+    warm = getattr(provider, "warm", None)
+    if warm is None or getattr(provider, "is_warm", False):
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(run.deadline.left_s()):
+            await warm()
 
 
 def _keep_begun(run: Run, call: Call) -> None:

@@ -20,7 +20,7 @@ from multimodel_magic.client.hedge import hedged
 from multimodel_magic.client.judging import asked_judge, judged, let_stand, turn_down
 from multimodel_magic.client.recall import given, keep, look_up
 from multimodel_magic.client.run import Place, Run
-from multimodel_magic.client.standby import standing_by
+from multimodel_magic.client.standby import StandingBy
 from multimodel_magic.errors import (
     AllModelsFailed,
     AuthenticationFailed,
@@ -110,7 +110,7 @@ class Walk:
                 return  # Somebody else's probe is under way.
             place.shared = self._are_others_free(place)
             async with (
-                standing_by(self._next_provider(place)),
+                StandingBy(self._next_provider(place)),
                 aclosing(self._asked(place)) as events,
             ):
                 async for event in events:
