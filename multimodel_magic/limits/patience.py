@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from multimodel_magic.errors import Retryable
-from multimodel_magic.types import Request
+from multimodel_magic.types import Request, changed
 
 __all__ = ["Deadline", "Patience", "dice"]
 
@@ -75,7 +75,7 @@ class Patience:
 
     def on_the_wire(self, request: Request) -> Request:
         """Tell providers, below whom we wait, how long a connection and a silence may take."""
-        return replace(
+        return changed(
             request,
             connect_s=self.connect_s if request.connect_s is None else request.connect_s,
             silence_s=request.silence_s or LATER_S + max(self.first_token_s, self.stall_s),

@@ -12,14 +12,14 @@ into `provider:model` and leaves out what cannot answer here.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import takewhile
 
 from multimodel_magic.catalogue import Catalogue
 from multimodel_magic.catalogue import Resolved as Found
 from multimodel_magic.errors import Misconfigured, UnknownModel
 from multimodel_magic.strategies.guest import sound
-from multimodel_magic.types import LeftOut, Model, Reason, Request, Route, Strategy
+from multimodel_magic.types import LeftOut, Model, Reason, Request, Route, Strategy, changed
 
 __all__ = ["Fixed", "Named", "Resolved", "WithFallbacks"]
 
@@ -85,7 +85,7 @@ class WithFallbacks:
         route = self.strategy.route(request)
         more = self._fallbacks(request)
         new = tuple(name for name in more if name not in route.models)
-        return replace(route, models=(*route.models, *new)) if new else route
+        return changed(route, models=(*route.models, *new)) if new else route
 
     def _fallbacks(self, request: Request) -> tuple[str, ...]:
         if request.fallbacks is not None:
@@ -128,7 +128,7 @@ class Resolved:
             # A key for a name that is misspelt would be the next disappointment.
             raise Misconfigured(". ".join([whole, *dict.fromkeys(told)]))
         absent = self._absent(found, whys) if request.models else {}
-        return replace(
+        return changed(
             chosen,
             models=models,
             left_out=left_out,

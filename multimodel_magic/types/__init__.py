@@ -5,6 +5,7 @@ Stdlib only, frozen, and with units in the names: `..._s` seconds, `..._usd` US 
 """
 
 from multimodel_magic.types.attachments import Attachment
+from multimodel_magic.types.changing import changed
 from multimodel_magic.types.events import (
     AttemptFailed,
     AttemptStarted,
@@ -89,5 +90,6 @@ __all__ = [
     "Usage",
     "Verdict",
     "WeighingJudge",
+    "changed",
     "new_ulid",
 ]
