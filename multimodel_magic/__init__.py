@@ -53,6 +53,8 @@ _HOMES = {
     "Response": "types",
     "ResultsStore": "experiments",
     "Route": "types",
+    "Schema": "types",
+    "SchemaNotMet": "errors",
     "Session": "session",
     "SmartRouter": "strategies",
     "TaskSpecializedRouter": "strategies",
@@ -62,6 +64,7 @@ _HOMES = {
     "WithFallbacks": "strategies",
     "enable_nested_asyncio": "notebook.hosting",
     "plot": "notebook.charts",
+    "schema_of": "schemas",
 }
 """Public name -> the module that it lives in."""
 
@@ -96,6 +99,8 @@ __all__ = [
     "Response",
     "ResultsStore",
     "Route",
+    "Schema",
+    "SchemaNotMet",
     "Session",
     "SmartRouter",
     "TaskSpecializedRouter",
@@ -107,6 +112,7 @@ __all__ = [
     "llm",
     "load_ipython_extension",
     "plot",
+    "schema_of",
     "unload_ipython_extension",
 ]
 

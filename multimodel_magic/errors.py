@@ -23,6 +23,7 @@
     │   ├── BadRequest              (the vendor's 400 about our request)
     │   ├── ProviderMissing         (a package or the server is not installed)
     │   └── BudgetExceeded
+    ├── SchemaNotMet            a finished answer that is not what was asked for; its text is kept
     ├── Cancelled               stop: the user did
     └── AllModelsFailed         (attempts)
 
@@ -60,6 +61,7 @@ __all__ = [
     "RateLimited",
     "Refused",
     "Retryable",
+    "SchemaNotMet",
     "StreamInterrupted",
     "TimedOut",
     "UnknownModel",
@@ -224,6 +226,10 @@ class ProviderMissing(Misconfigured):
 
 class BudgetExceeded(Misconfigured):
     """The budget does not allow this call."""
+
+
+class SchemaNotMet(MultimodelError):
+    """An answer that is not what the request's schema describes; its text is kept."""
 
 
 class Cancelled(MultimodelError):

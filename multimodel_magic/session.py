@@ -198,6 +198,7 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
         cache: Mode | None = None,
         fresh: bool = False,
         options: Mapping[str, Option] | None = None,
+        schema: object = None,
     ) -> Response:
         """Answer a prompt; as `UnifiedLLMClient.generate`, awaited on the caller's own loop.
 
@@ -228,6 +229,7 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
             cache=cache,
             fresh=fresh,
             options=options,
+            schema=schema,
         )
 
     __call__ = bridge.blocking(acall)

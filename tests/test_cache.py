@@ -1,6 +1,7 @@
 """Answers that were given before: what is kept, when it is given again, what it costs (nothing)."""
 
 import asyncio
+import json
 from dataclasses import fields, replace
 from decimal import Decimal
 
@@ -44,6 +45,7 @@ from multimodel_magic.types import (
     Notice,
     Price,
     Request,
+    Schema,
     TextDelta,
     Usage,
 )
@@ -373,7 +375,8 @@ async def test_a_strategys_choice_is_in_the_key_and_what_it_looked_at_is_not():
 
 def test_every_field_of_a_request_is_either_in_the_key_or_known_not_to_be_sent():
     sent = {f.name for f in fields(Request)} - NOT_SENT
-    assert sent == {"prompt", "system", "history", "attachments", "max_tokens", "options", "sample"}
+    words = {"prompt", "system", "history", "attachments", "schema"}
+    assert sent == {*words, "max_tokens", "options", "sample"}
     assert {f.name for f in fields(Request)} >= NOT_SENT
 
 
@@ -391,6 +394,7 @@ SENT = st.builds(
                      max_size=2).map(tuple),
     max_tokens=st.none() | st.integers(0, 9),
     options=st.dictionaries(WORDS, VALUES, max_size=3),
+    schema=st.none() | st.builds(Schema, WORDS, WORDS.map(json.dumps)),
     sample=st.integers(0, 2),
 )  # fmt: skip
 

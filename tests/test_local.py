@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from multimodel_magic import bridge
 from multimodel_magic.errors import BadRequest, ContextTooLong, ModelNotFound, ProviderMissing
 from multimodel_magic.providers.local import LocalProvider
+from multimodel_magic.schemas import read, schema_of
 from multimodel_magic.types import (
     Message,
     Notice,
@@ -31,6 +33,7 @@ needs_the_model = [
     pytest.mark.skipif(LocalProvider().unusable() is not None, reason="not installed"),
 ]
 SKY = "Why is the sky blue?"
+DAY = {"type": "integer", "minimum": 1, "maximum": 31}
 
 
 def text(events: list[ProviderEvent]) -> str:
@@ -132,6 +135,44 @@ class TestWithTheModel:
         options = {"response_format": {"type": "json_object", "schema": shape}}
         said = text(await ask(Request("Give n.", max_tokens=40, options=options)))  # type: ignore[arg-type]
         assert isinstance(json.loads(said)["n"], int)
+
+    @pytest.mark.parametrize(
+        "shape",
+        [
+            {
+                "type": "object",
+                "properties": {
+                    "name": {"type": "string", "maxLength": 20},
+                    "capital": {"type": "boolean"},
+                    "rank": {"type": "integer", "minimum": 1, "maximum": 9},
+                },
+                "required": ["name", "capital", "rank"],
+                "additionalProperties": False,
+            },
+            {"enum": ["good", "bad", "mixed"]},
+            {"type": "array", "items": {"type": "string", "maxLength": 9}, "maxItems": 2},
+            {"anyOf": [{"$ref": "#/$defs/Day"}, {"type": "null"}], "$defs": {"Day": DAY}},
+            {"type": "string", "pattern": "^[a-z]{2}$"},
+        ],
+    )
+    @pytest.mark.parametrize("prompt", ["Tell me of Oslo.", "Write a poem, and no JSON."])
+    async def test_a_schema_is_obeyed(self, shape: dict[str, Any], prompt: str) -> None:
+        request = Request(prompt, max_tokens=120, schema=schema_of(shape))
+        parsed = read(schema_of(shape), text(await ask(request)))
+        assert parsed.error is None
+
+    async def test_a_schema_that_no_grammar_can_say_is_told_in_words(self) -> None:
+        long = schema_of({"type": "string", "minLength": 5000})
+        events = await ask(Request("Hi", max_tokens=30, schema=long))
+        assert text(events)
+        assert read(long, text(events)).fault in {"$: minLength 5000", "no JSON"}
+
+    async def test_a_pattern_that_no_grammar_can_say_is_left_to_the_check(self) -> None:
+        odd = schema_of({"type": "string", "pattern": "z", "maxLength": 9})
+        assert read(odd, text(await ask(Request("Hi", max_tokens=30, schema=odd)))).fault in {
+            "",
+            "$: pattern z",
+        }
 
     @pytest.mark.parametrize(
         "prompt", ["Tell me a very long story.", "The quick brown fox. " * 800]

@@ -30,7 +30,7 @@ from multimodel_magic.replay.rebuild import askings
 from multimodel_magic.routing import build_strategy, configured_catalogue
 from multimodel_magic.session import Session
 from multimodel_magic.strategies import Fixed, Named, Resolved, WithFallbacks
-from multimodel_magic.types import Message, Request, Response, Usage
+from multimodel_magic.types import Message, Request, Response, Schema, Usage
 
 CONFIG = parse_config("""
 roles: {fast: ["a:cheap"], balanced: ["a:mid"], strong: ["a:dear"]}
@@ -100,6 +100,7 @@ REQUESTS = st.builds(
     experiment=st.none() | st.sampled_from(["trial", "room"]),
     max_tokens=st.none() | st.integers(1, 4000),
     options=st.dictionaries(WORDS, st.integers() | st.none() | WORDS, max_size=2),
+    schema=st.none() | st.just(Schema("n", '{"type":"integer"}')),
     labels=st.just({}) | st.just({"notebook": "x.ipynb", "cell": "7", "own": "é"}),
 )  # fmt: skip
 
@@ -122,7 +123,16 @@ def test_a_rebuilt_request_is_routed_as_the_recorded_one_was(request_):
     (asking,) = askings(frame(RequestRow, [row])).askings
     again = WAY.route(asking.request)
     assert (again.models, again.arm, again.strategy) == (route.models, route.arm, route.strategy)
-    for name in ("prompt", "system", "history", "fallbacks", "task", "options", "max_tokens"):
+    for name in (
+        "prompt",
+        "system",
+        "history",
+        "fallbacks",
+        "task",
+        "options",
+        "max_tokens",
+        "schema",
+    ):
         assert getattr(asking.request, name) == getattr(request_, name)
 
 

@@ -11,7 +11,8 @@ Whether an answer will do is decided by `mode`:
   vendor's own, and that is above 0 with every vendor: such answers are samples, of which another
   run shall see another one.
 
-Kept are whole answers only: no failure, no refusal, nothing cut, empty, interrupted or partial.
+Kept are whole answers only: no failure, no refusal, nothing cut, empty, interrupted or partial,
+nor what the request's schema does not describe.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from hashlib import sha256
 from typing import Final, Literal, Protocol, TypeAlias
 
 from multimodel_magic.errors import UsageError, did_you_mean
-from multimodel_magic.types import Attachment, Option, Request, Usage
+from multimodel_magic.types import Attachment, Option, Request, Schema, Usage
 
 __all__ = ["MODES", "NOT_SENT", "Answers", "Cache", "Kept", "Mode", "key_of", "mode_named"]
 
@@ -150,6 +151,8 @@ def key_of(model: str, request: Request, server: str | None = None) -> str:
     # Texts are spelled out into the prompt by the client, and are the same request either way.
     sent = request.spelled_out()
     said = {f.name: _plain(getattr(sent, f.name)) for f in fields(sent) if f.name not in NOT_SENT}
+    if sent.schema is None:
+        del said["schema"]  # requests without one have the keys that they had before there were any
     canonical = json.dumps([model, server, said], sort_keys=True, separators=(",", ":"))
     return sha256(canonical.encode()).hexdigest()
 
@@ -158,6 +161,8 @@ def _plain(value: object) -> object:
     """Return a JSON value that is equal where the wire's would be."""
     if isinstance(value, Attachment):
         return [value.media_type, value.sha256]
+    if isinstance(value, Schema):  # what an answer is made into afterwards is not sent
+        return [value.name, value.text]
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):

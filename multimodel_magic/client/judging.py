@@ -7,7 +7,7 @@ import logging
 from dataclasses import replace
 from decimal import Decimal
 
-from multimodel_magic.client.run import Place, Run
+from multimodel_magic.client.run import Call, Place, Run
 from multimodel_magic.errors import MultimodelError
 from multimodel_magic.pricing import money
 from multimodel_magic.types import (
@@ -24,11 +24,23 @@ from multimodel_magic.types import (
     new_ulid,
 )
 
-__all__ = ["asked_judge", "judged", "let_stand", "turn_down", "weighs"]
+__all__ = ["asked_judge", "judged", "let_stand", "parse", "turn_down", "weighs"]
 
 OK = Verdict(ok=True)
 
 _log = logging.getLogger("multimodel_magic.client")
+
+
+def parse(run: Run) -> None:
+    """Read the answer that has just come as the request's schema describes it, if it has one."""
+    call, schema = run.call, run.request.schema
+    if call is None or schema is None:
+        return
+    from multimodel_magic import schemas
+    from multimodel_magic.strategies.cascade import cut
+
+    text, reason = "".join(call.pieces), run.attempts[-1].stop_reason
+    call.parsed = schemas.read(schema, text, cut=not cut(run.request, text, reason).ok)
 
 
 def asked_judge(run: Run, places: list[Place]) -> str | None:
@@ -54,12 +66,19 @@ async def judged(run: Run, answered: Place, above: list[str]) -> Verdict:
     if run.call is None or not any(name in route.rungs for name in above):
         return OK
     text = "".join(run.call.pieces)
-    verdict = OK
-    for judge in _judges(run):
+    verdict = _as_asked_for(run.call)
+    for judge in _judges(run) if verdict.ok else ():
         verdict = await _judged_by(judge, run, answered, text)
         if not verdict.ok:
             break
     return verdict
+
+
+def _as_asked_for(call: Call) -> Verdict:
+    """Say whether the answer is what the request's schema describes."""
+    fault = call.parsed.fault if call.parsed is not None else ""
+    at = "schema not met at " if fault.startswith("$") else ""
+    return Verdict(ok=False, why=f"{at}{fault}") if fault else OK
 
 
 def _judges(run: Run) -> tuple[AnyJudge, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from multimodel_magic.errors import UsageError
-from multimodel_magic.types import Request
+from multimodel_magic.types import Request, Schema
 
 __all__ = ["check_kinds", "check_parts"]
 
@@ -41,6 +41,9 @@ def check_kinds(request: object) -> None:
         value = getattr(request, name)
         if value is not None and not isinstance(value, str):
             raise UsageError(f"{name} is {value!r}: it must be text")
+    if request.schema is not None and not isinstance(request.schema, Schema):
+        kind = type(request.schema).__name__
+        raise UsageError(f"schema is {kind}: Request(schema=schema_of(...)) takes what that makes")
     _check_names(request)
     _check_numbers(request)
     if request.options:

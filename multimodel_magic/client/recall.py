@@ -91,7 +91,8 @@ def keep(run: Run, place: Place) -> None:
     if cache is None or call is None or call.cached or call.kept or attempt.name != place.name:
         return
     text = "".join(call.pieces)
-    if not _is_whole(run.request, text, attempt):
+    unasked_for = call.parsed is not None and call.parsed.error is not None
+    if unasked_for or not _is_whole(run.request, text, attempt):
         return
     if place.key is None and run.request.fresh and cache.answers.objection() is None:
         # Asked anew although nothing would be kept by the mode: what was kept has had its day.

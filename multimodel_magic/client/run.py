@@ -40,6 +40,7 @@ from multimodel_magic.limits.rate import Lease
 from multimodel_magic.types import (
     UNFINISHED,
     Attempt,
+    Parsed,
     PriceOf,
     Provider,
     Request,
@@ -116,6 +117,8 @@ class Call:
     """Whether its stream broke and what had come was kept as the answer."""
     cached: bool = False
     """Whether nobody was asked: the answer was given before."""
+    parsed: Parsed | None = None
+    """What the answer was read as, where the request has a schema."""
 
 
 @dataclass(slots=True)
@@ -188,6 +191,7 @@ def response_of(run: Run) -> Response:
         run.means.clock() - run.started_s,
         run.started_at,
         cached=run.error is None and bool(run.attempts) and run.attempts[-1].cached,
+        parsed=run.call.parsed if run.error is None and run.call is not None else None,
     )
 
 

@@ -52,6 +52,7 @@ from multimodel_magic.limits import (
     Rate,
     RefusedKeys,
 )
+from multimodel_magic.schemas import schema_of
 from multimodel_magic.strategies import Fixed, Named, Resolved, WithFallbacks
 from multimodel_magic.types import (
     Event,
@@ -230,6 +231,7 @@ class UnifiedLLMClient:
         fresh: bool = False,
         options: Mapping[str, Option] | None = None,
         attachments: Iterable[object] = (),
+        schema: object = None,
     ) -> Response:
         """Answer a prompt, or a `Request`, and return the whole response.
 
@@ -252,6 +254,8 @@ class UnifiedLLMClient:
             to 0; None: as configured), and whether to ask anew nevertheless.
         attachments
             Pictures and texts: paths, bytes, PIL images, matplotlib figures; read at once.
+        schema
+            What the answer must be, as `schema_of` takes it; `Response.value` is such an object.
 
         Raises
         ------
@@ -261,8 +265,9 @@ class UnifiedLLMClient:
             Where there is no answer; it is in the ledger all the same.
         """
         given = (model, system, strategy, fallbacks, task, user_tier, task_value, unit, max_tokens)
+        more = needs or options or attachments or schema is not None
         if isinstance(prompt, Request):
-            if any(one is not None for one in given) or needs or options or attachments:
+            if any(one is not None for one in given) or more:
                 raise UsageError("a Request says everything itself: give model and options there")
         elif not isinstance(prompt, str):
             raise UsageError(f"the prompt is {type(prompt).__name__}, not text")
@@ -282,6 +287,7 @@ class UnifiedLLMClient:
                 unit=unit,
                 max_tokens=max_tokens,
                 options=options or {},
+                schema=None if schema is None else schema_of(schema),
                 timeout_s=timeout_s,
                 retries=retries,
                 hedge_s=hedge_s,

@@ -17,7 +17,7 @@ from multimodel_magic.client.asking import ask, let_go, prepare
 from multimodel_magic.client.cache import Kept
 from multimodel_magic.client.checks import priced
 from multimodel_magic.client.hedge import hedged
-from multimodel_magic.client.judging import asked_judge, judged, let_stand, turn_down
+from multimodel_magic.client.judging import asked_judge, judged, let_stand, parse, turn_down
 from multimodel_magic.client.recall import given, keep, look_up
 from multimodel_magic.client.run import Place, Run
 from multimodel_magic.client.standby import StandingBy
@@ -327,6 +327,7 @@ class Walk:
                 self._after(place, place.failure)
         if answered is None:
             return False
+        parse(self._run)
         keep(self._run, answered)
         above = [p.name for p in self._places[answered.rank + 1 :] if not p.over]
         verdict = await judged(self._run, answered, above)

@@ -12,6 +12,7 @@ from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.client.fitting import fitting
 from multimodel_magic.comparison.ask import AT_ONCE, compare
 from multimodel_magic.comparison.values import Comparison, Comparisons
+from multimodel_magic.schemas import schema_of
 from multimodel_magic.types import Option, Request
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Comparing:
         timeout_s: float | None = None,
         retries: int | None = None,
         options: Mapping[str, Option] | None = None,
+        schema: object = None,
         at_once: int = AT_ONCE,
     ) -> Comparison | Comparisons:
         """Put one prompt, or each of several, to several models or strategies.
@@ -97,6 +99,8 @@ class Comparing:
             Deal the places by chance and hide the names until a vote.
         system, max_tokens, options
             What every vendor gets; `options` verbatim.
+        schema
+            What every answer must be; as in `llm(...)`.
         timeout_s, retries
             Patience of each request.
         at_once
@@ -129,6 +133,7 @@ class Comparing:
             timeout_s=timeout_s,
             retries=retries,
             options=options or {},
+            schema=None if schema is None else schema_of(schema),
         )
         return await compare(
             self.client,

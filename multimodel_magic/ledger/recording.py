@@ -49,7 +49,7 @@ def _request_row(
 ) -> RequestRow:
     return RequestRow(
         **_asked(response.request),
-        **_labelled(response.request.labels),
+        **_labelled(_with_schema(response, store_text=store_text)),
         **_routed(response),
         **_ended(response),
         **(_NOBODY if not attempts else _answering(response.attempts[-1])),
@@ -75,6 +75,20 @@ def _asked(request: Request) -> _Columns:
         "max_tokens": request.max_tokens,
         "options": _to_json(_without_secrets(request.options)) if request.options else None,
         "prompt_sha256": sha256(request.prompt.encode("utf-8", "surrogatepass")).hexdigest(),
+    }
+
+
+def _with_schema(response: Response, *, store_text: bool) -> Mapping[str, str]:
+    """Return the labels, with what became of the schema; its words are text like the prompt's."""
+    labels, schema = response.request.labels, response.request.schema
+    if schema is None:
+        return labels
+    fault = response.parsed.fault if response.parsed is not None else ""
+    hidden = {"schema": _to_json({"name": schema.name, "sha256": schema.sha256})}
+    return {
+        **labels,
+        **({} if store_text else hidden),
+        **({"schema_not_met": fault} if fault else {}),
     }
 
 

@@ -118,7 +118,8 @@ class RequestRow(NamedTuple):
     left_out: str | None
     """JSON: `[{"model", "why"}, ...]`."""
     labels: str | None
-    """JSON: the labels but for session, notebook, cell and config."""
+    """JSON: the labels but for session, notebook, cell and config. `schema` is what the answer had
+    to be, `schema_not_met` where it was not."""
     config: str | None
     """The label `config`: the hash of the routing configuration in force; None: there was none."""
 

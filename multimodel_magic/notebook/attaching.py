@@ -1,4 +1,4 @@
-"""`-a PATH|VAR`: which file or variable a word on the line means."""
+"""`-a PATH|VAR` and `--schema VAR`: which file or variable a word on the line means."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 from multimodel_magic.attachments import attached, attachment
 from multimodel_magic.errors import UsageError, did_you_mean
-from multimodel_magic.types import Attachment
+from multimodel_magic.schemas import schema_of
+from multimodel_magic.types import Attachment, Schema
 
-__all__ = ["chosen", "files"]
+__all__ = ["chosen", "files", "schema_in"]
 
 MOST_OFFERED = 200
 
@@ -29,11 +30,31 @@ def chosen(words: Iterable[str], namespace: Mapping[str, object]) -> tuple[Attac
         raise UsageError(f"--attach: {error}") from None
 
 
-def _named(word: str, namespace: Mapping[str, object]) -> Attachment:
-    name = word.removeprefix("@")
-    if word != name and name not in namespace:
+def schema_in(name: str, namespace: Mapping[str, object]) -> Schema:
+    """Read the variable that says what the answer must be.
+
+    Raises
+    ------
+    UsageError
+        In one line: there is no such variable (with the nearest), or it holds no schema.
+    """
+    try:
+        _require(name, namespace)
+        return schema_of(namespace[name], name)
+    except UsageError as error:
+        raise UsageError(f"--schema: {error}") from None
+
+
+def _require(name: str, namespace: Mapping[str, object]) -> None:
+    if name not in namespace:
         near = did_you_mean(name, (known for known in namespace if known[:1] != "_"), most=1)
         raise UsageError(f"there is no variable {name!r}{near}")
+
+
+def _named(word: str, namespace: Mapping[str, object]) -> Attachment:
+    name = word.removeprefix("@")
+    if word != name:
+        _require(name, namespace)
     if name not in namespace:
         return attachment(word)
     if word == name and Path(word).exists():

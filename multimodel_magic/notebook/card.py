@@ -346,6 +346,8 @@ def _known(response: Response) -> Metadata:
         "model": response.model,
         "fallback_used": response.fallback_used,
         "cached": response.cached,
+        "schema": response.request.schema.name if response.request.schema else None,
+        "schema_not_met": response.parsed.fault or None if response.parsed else None,
         "latency_s": response.latency_s,
         "usage": _usage(response.usage),
         "cost_usd": _dollars(response.cost_usd),

@@ -136,6 +136,14 @@ def _variables(vocabulary: Vocabulary) -> list[str]:
     )
 
 
+def _schemas(vocabulary: Vocabulary) -> list[str]:
+    """List the variables that may say what an answer must be."""
+    from multimodel_magic.schemas import is_schema
+
+    named = vocabulary.namespace.items()
+    return sorted(name for name, value in named if name[:1] != "_" and is_schema(value))
+
+
 # --- among the options
 
 
@@ -250,6 +258,7 @@ def _known_values(option: str, vocabulary: Callable[[], Vocabulary]) -> Iterable
         "user_tier": known.tiers,
         "task_value": known.values,
         "system": [f"@{name}" for name in _variables(known)],
+        "schema": _schemas(known) if option == "schema" else (),
     }.get(option, ())
 
 

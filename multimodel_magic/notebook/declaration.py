@@ -214,6 +214,10 @@ def identifier(text: str) -> str:
     return text
 
 
+def _variable(text: str) -> str:
+    return identifier(text.removeprefix("@"))
+
+
 def _thread(text: str) -> str:
     return text or refuse("a thread needs a name")
 
@@ -319,7 +323,10 @@ def _answer(group: argparse._ArgumentGroup) -> list[argparse.Action]:
         add("-f", "--format", metavar="|".join(FORMATS), type=_one_of(FORMATS),
             help="how the answer is shown"),
         add("-x", "--extract", action="store_true",
-            help="take the first code block or JSON out of the answer"),
+            help="take the first code block or JSON out of the answer; with --schema the object"),
+        add("--schema", metavar="VAR", type=_variable,
+            help="what the answer must be: a variable with a JSON Schema (a dict), a pydantic "
+                 "model, a dataclass or a TypedDict; the response's value is such an object"),
         add("-c", "--continue", dest="thread", nargs="?", metavar="=THREAD", type=_thread,
             const=MAIN_THREAD,
             help="go on with the conversation (--continue=NAME: with that one)"),

@@ -6,8 +6,6 @@ session's client; what is shown is made by the card and the reports.
 
 from __future__ import annotations
 
-import json
-import sys
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -22,8 +20,8 @@ from multimodel_magic.errors import Cancelled, ConfigError, MultimodelError, Usa
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.notebook import hosting, reports
 from multimodel_magic.notebook.asked import TICK_S, Asked, read, read_async, read_here
-from multimodel_magic.notebook.attaching import chosen
-from multimodel_magic.notebook.card import Card, Format, LiveCard
+from multimodel_magic.notebook.attaching import chosen, schema_in
+from multimodel_magic.notebook.card import Card, LiveCard
 from multimodel_magic.notebook.completion import Vocabulary
 from multimodel_magic.notebook.declaration import manual
 from multimodel_magic.notebook.extension import LLMMagics, settings
@@ -38,10 +36,10 @@ from multimodel_magic.notebook.options import (
     with_defaults,
 )
 from multimodel_magic.notebook.plan import plan
-from multimodel_magic.notebook.safe_markdown import fences
 from multimodel_magic.notebook.served import Served, served
 from multimodel_magic.notebook.table import Report
 from multimodel_magic.notebook.template import interpolate
+from multimodel_magic.notebook.worth import format_of, tell, worth
 from multimodel_magic.session import Session
 from multimodel_magic.types import Response
 
@@ -207,12 +205,15 @@ class Magics:
             system=system,
             history=self.session.thread(options.thread) if options.thread else (),
             attachments=chosen(options.attach, namespace) if options.attach else (),
+            schema=schema_in(options.schema, namespace) if options.schema else None,
             labels=hosting.labels(self._shell),
         )
         # The wire always streams: what is shown is another matter, and an interrupt keeps the text.
         request = replace(request, stream=True)
         stream = bool(options.stream)
-        card = None if options.quiet else LiveCard(_format(options), stream=stream, told=self._told)
+        card = (
+            None if options.quiet else LiveCard(format_of(options), stream=stream, told=self._told)
+        )
         return Asked(options, request, card)
 
     def _value(self, asked: Asked) -> object:
@@ -225,10 +226,10 @@ class Magics:
             stopped = isinstance(response.error, Cancelled)  # Stop means stop, in a loop too
             if stopped or not options.soft or not isinstance(response.error, MultimodelError):
                 raise response.error
-            print(f"{type(response.error).__name__}: {response.error}", file=sys.stderr)  # noqa: T201
+            tell(response.error)
             return response
         self.session.remember(response, thread=options.thread)
-        value: object = extracted(response.text) if options.extract else response
+        value = worth(response, options)
         if options.verbose and not options.quiet:
             self._display(reports.why(response, self.session.client.price))
         if options.out:
@@ -257,7 +258,7 @@ class Magics:
         if self._shown == (known, self._shell.execution_count):
             return
         if isinstance(response, Response):
-            self._display(Card(response, _format(self._settings)))
+            self._display(Card(response, format_of(self._settings)))
             return
         from multimodel_magic.notebook.compare.cell import show
 
@@ -304,25 +305,6 @@ def with_settings(options: Options, said: LLMMagics, shell: Shell) -> Options:
 def _full_names(served: Served) -> tuple[str, ...]:
     lists = {name: models for name, models in served.items() if not isinstance(models, str)}
     return tuple(f"{name}:{model}" for name, models in lists.items() for model in models)
-
-
-def _format(said: Options | LLMMagics) -> Format:
-    return said.format or "auto"  # type: ignore[return-value]  # the parser and traitlets check
-
-
-def extracted(text: str) -> object:
-    r"""Return the first fenced block of an answer, parsed where it is JSON; else the text itself.
-
-    Examples
-    --------
-    >>> extracted('So:\n```json\n{"a": 1}\n```\nDone.')
-    {'a': 1}
-    """
-    inner = next((code for _, code in fences(text)), text.strip())
-    try:
-        return json.loads(inner)
-    except (ValueError, RecursionError):  # a hostile answer nests deeper than the stack
-        return inner.removesuffix("\n")
 
 
 # --- sub-commands

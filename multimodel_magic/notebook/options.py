@@ -27,7 +27,7 @@ from multimodel_magic.notebook.declaration import (
     refuse,
 )
 from multimodel_magic.plugins import provider_names
-from multimodel_magic.types import Attachment, Message, Option, Request
+from multimodel_magic.types import Attachment, Message, Option, Request, Schema
 
 __all__ = [
     "SUBCOMMANDS",
@@ -81,6 +81,8 @@ class Options:
     format: str | None = None
     """One of `declaration.FORMATS`."""
     extract: bool = False
+    schema: str | None = None
+    """The variable that says what the answer must be: `attaching.schema_in` reads it."""
     thread: str | None = None
     """The conversation that `-c` continues."""
     raw: bool = False
@@ -399,6 +401,7 @@ def request_from(
     system: str | None = None,
     history: tuple[Message, ...] = (),
     attachments: tuple[Attachment, ...] = (),
+    schema: Schema | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> Request:
     """Build the request that the options and the finished prompt describe."""
@@ -407,6 +410,7 @@ def request_from(
         system=system,
         history=history,
         attachments=attachments,
+        schema=schema,
         models=options.models,
         strategy=options.strategy,
         fallbacks=options.fallbacks,

@@ -10,7 +10,7 @@ from multimodel_magic.notebook.reports import cost_of, reasons
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.pricing import money
 from multimodel_magic.strategies.cost import OUTPUT_TOKENS
-from multimodel_magic.types import Attachment, LeftOut, Request, Route, Usage
+from multimodel_magic.types import Attachment, LeftOut, Request, Route, Schema, Usage
 
 __all__ = ["Plan", "plan", "planned"]
 
@@ -27,6 +27,7 @@ class Plan:
     budget: tuple[str, ...] = ()
     """What the budgets say of each of them; empty where there is no budget."""
     attachments: tuple[Attachment, ...] = ()
+    schema: Schema | None = None
     costs_of_others: tuple[tuple[LeftOut, Decimal | None], ...] = ()
     """Who would not be asked and what it would have cost in US dollars."""
 
@@ -57,6 +58,14 @@ class Plan:
         return (Table("Attached", ("name", "type", "bytes", "tokens"), rows),) if rows else ()
 
     @property
+    def asked_for(self) -> tuple[Table, ...]:
+        """What the answer would have to be; nothing where any text will do."""
+        if self.schema is None:
+            return ()
+        row = (self.schema.name, f"about {self.schema.estimated_tokens:,}")
+        return (Table("Schema of the answer", ("name", "tokens"), (row,)),)
+
+    @property
     def left_out(self) -> tuple[Table, ...]:
         """Who would not be asked, and why; nothing where there is nobody."""
         rows = tuple(
@@ -75,7 +84,7 @@ class Plan:
     def report(self) -> Report:
         """Everything as tables."""
         head = (self.candidates, *self.notices, reasons(self.route).without_empty())
-        return Report((*head, *self.attached, *self.left_out))
+        return Report((*head, *self.attached, *self.asked_for, *self.left_out))
 
 
 async def planned(client: UnifiedLLMClient, request: Request) -> Plan:
@@ -96,7 +105,8 @@ async def planned(client: UnifiedLLMClient, request: Request) -> Plan:
     budget = tuple(_allowed(client, request, name, cost_usd) for name, cost_usd in costs)
     bound = client.budget or request.max_cost_usd is not None
     others = tuple((one, cost_of(one.model, usage, client.price)) for one in out)
-    return Plan(route, usage, costs, budget if bound else (), request.attachments, others)
+    allowed = budget if bound else ()
+    return Plan(route, usage, costs, allowed, request.attachments, request.schema, others)
 
 
 def _allowed(

@@ -63,7 +63,7 @@ def notices(response: Response) -> tuple[str, ...]:
     >>> notices(Response(Request("Hi"), "Hello"))
     ()
     """
-    said = [*_read("notices", _route_notices, response)]
+    said = [*_read("notices", _route_notices, response), *_read("schema", _schema, response)]
     elsewhere = " ".join(_read("error", _error, response))
     for refused in _read("refused keys", _refused_keys, response):
         if not any(refused in text for text in (*said, elsewhere)):
@@ -73,6 +73,12 @@ def notices(response: Response) -> tuple[str, ...]:
 
 def _route_notices(response: Response) -> Iterable[str]:
     return response.route.notices if response.route else ()
+
+
+def _schema(response: Response) -> Iterable[str]:
+    """Say where an answer is not what the request's schema describes."""
+    parsed = response.parsed
+    return [] if parsed is None or parsed.error is None else [str(parsed.error)]
 
 
 def _error(response: Response) -> Iterable[str]:
@@ -212,8 +218,10 @@ def _cached(response: Response) -> Iterable[str]:
 def _ending(response: Response) -> Iterable[str]:
     if _interrupted(response):
         return ["interrupted"]
-    stop = response.stop_reason
-    return [f"stopped: {stop}"] if response.succeeded and stop and stop not in _WHOLE else []
+    stop = response.stop_reason if response.succeeded else None
+    stopped = [f"stopped: {stop}"] if stop and stop not in _WHOLE else []
+    unmet = response.parsed is not None and response.parsed.error is not None
+    return [*stopped, *(["schema not met"] if unmet else [])]
 
 
 def _interrupted(response: Response) -> bool:

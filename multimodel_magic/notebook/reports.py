@@ -130,7 +130,8 @@ def why(response: Response, price: PriceOf) -> Report:
         The client's own, with the user's prices: what each candidate would have cost.
     """
     route = response.route
-    tables = [Table(f"Request {response.request_id}", (), (("receipt", receipt(response)),))]
+    facts = (("receipt", receipt(response)), *_schema(response))
+    tables = [Table(f"Request {response.request_id}", (), facts)]
     if route is not None:
         tables += [reasons(route).without_empty(), _candidates(response, route, price)]
     if response.attempts:
@@ -138,6 +139,15 @@ def why(response: Response, price: PriceOf) -> Report:
     if response.error is not None:
         tables.append(Table("Error", (), ((type(response.error).__name__, str(response.error)),)))
     return Report(tuple(tables))
+
+
+def _schema(response: Response) -> tuple[tuple[str, str], ...]:
+    """Say what the answer had to be, and whether it is."""
+    asked, parsed = response.request.schema, response.parsed
+    if asked is None:
+        return ()
+    met = "" if parsed is None else f": not met, {parsed.fault}" if parsed.fault else ": met"
+    return (("schema", f"{asked.name}{met}"),)
 
 
 def reasons(route: Route) -> Table:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from multimodel_magic.errors import ContentFiltered, ContextTooLong, QuotaExceeded
 from multimodel_magic.providers.faults import Place, Rule, rule
 from multimodel_magic.providers.frames import ServerEvents
 from multimodel_magic.providers.remote import Remote, in_base64, turns
+from multimodel_magic.providers.structured import mapped, merged
 from multimodel_magic.providers.wire import Json, Reading, tokens, word
+from multimodel_magic.schemas import parts
 from multimodel_magic.types import Message as Turn
-from multimodel_magic.types import Request, Usage
+from multimodel_magic.types import Request, Schema, Usage
 
 if TYPE_CHECKING:
     import anthropic
@@ -105,6 +108,9 @@ class AnthropicProvider(Remote):
         # With this `cast_to` the SDKs hand the response over; their types do not say so.
         return cast("httpx2.Response", response)
 
+    def _says(self, place: Place, schema: Schema) -> bool:  # noqa: ARG002 - of any address
+        return in_dialect(schema.to_json()) is not None
+
     async def _list(self, place: Place) -> list[str]:
         sdk = await self._sdk(place)
         return [model.id async for model in sdk.models.list(limit=1000)]
@@ -123,6 +129,8 @@ class AnthropicProvider(Remote):
 
 def _body(model: str, request: Request) -> Json:
     system = {"system": request.system} if request.system else {}
+    schema = request.schema and in_dialect(request.schema.to_json())
+    form = {"format": {"type": "json_schema", "schema": schema}} if schema else {}
     return {
         "model": model,
         "max_tokens": MAX_TOKENS if request.max_tokens is None else request.max_tokens,
@@ -130,7 +138,76 @@ def _body(model: str, request: Request) -> Json:
         "stream": request.stream,
         **system,
         **request.options,
+        **merged(request.options, "output_config", form),
     }
+
+
+# --- the dialect of structured outputs (platform.claude.com/docs, "Structured outputs")
+
+
+def in_dialect(schema: Mapping[str, Any]) -> Json | None:
+    """Say a schema as Messages takes it; None where that would change its meaning.
+
+    The SDK closes objects and puts what the dialect lacks into descriptions. An open object would
+    be an empty one then, branches that must all fit would shut each other out, and a schema that
+    holds itself is not taken.
+    """
+    import anthropic
+
+    if _recursive(schema) or any(map(_opens, _all_of(schema))):
+        return None
+    try:
+        return anthropic.transform_schema(_without_lists(schema))
+    except (AssertionError, AttributeError, TypeError, ValueError):
+        return None  # it holds what the SDK has no words for
+
+
+def _all_of(schema: object) -> Iterator[object]:
+    yield schema
+    for _, part in parts(schema) if isinstance(schema, Mapping) else ():
+        yield from _all_of(part)
+
+
+def _opens(schema: object) -> bool:
+    """Whether closing it would leave out what it means to let in."""
+    if not isinstance(schema, Mapping) or "allOf" in schema or "patternProperties" in schema:
+        return True
+    known = schema.get("additionalProperties", not schema.get("properties"))
+    return "object" in (kind := schema.get("type"), *_listed(kind)) and known is not False
+
+
+def _recursive(schema: Mapping[str, Any], seen: tuple[str, ...] = ()) -> bool:
+    """Whether a definition leads back to itself, as far as references lead from here."""
+    defs = schema.get("$defs", {})
+
+    def leads_back(part: object, seen: tuple[str, ...]) -> bool:
+        for inner in _all_of(part):
+            name = str(inner.get("$ref", "")) if isinstance(inner, Mapping) else ""
+            found = defs.get(name.removeprefix("#/$defs/")) if name else None
+            if name and (name in seen or found is None or leads_back(found, (*seen, name))):
+                return True
+        return False
+
+    bare = {key: value for key, value in schema.items() if key != "$defs"}
+    return leads_back(bare, seen)
+
+
+def _without_lists(schema: Any) -> Any:  # noqa: ANN401 - a part may be any JSON value
+    """Say a list of types as alternatives: the SDK knows one type at a time."""
+    return mapped(schema, _alternatives)
+
+
+def _alternatives(schema: dict[str, Any]) -> dict[str, Any]:
+    kinds = schema.pop("type", None)
+    if not isinstance(kinds, list):
+        return schema if kinds is None else {"type": kinds, **schema}
+    told = schema.keys() & {"title", "description"}
+    notes: dict[str, Any] = {key: schema.pop(key) for key in told}
+    return {**notes, "anyOf": [{"type": kind, **schema} for kind in kinds]}
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _seen(turn: Turn) -> Json:

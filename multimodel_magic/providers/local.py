@@ -30,10 +30,12 @@ from multimodel_magic.errors import (
 from multimodel_magic.providers.llamacpp import Chunk, Setup, chunks, loading
 from multimodel_magic.providers.logprobs import Logprobs
 from multimodel_magic.providers.owned import refuse_owned
+from multimodel_magic.providers.structured import anchored, in_words
 from multimodel_magic.types import (
     Option,
     ProviderEvent,
     Request,
+    Schema,
     Stopped,
     TextDelta,
     Usage,
@@ -148,7 +150,7 @@ class LocalProvider:
         async with aclosing(loading(setup)) as notices:
             async for notice in notices:
                 yield notice
-        events = _answer(setup, _body(request))
+        events = _held(setup, request)
         async with aclosing(events if request.stream else _at_once(events)) as answer:
             async for event in answer:
                 yield event
@@ -188,11 +190,19 @@ def _body(request: Request) -> dict[str, Option]:
         "cache_prompt": bool(request.history),
         **({"logprobs": True, "top_logprobs": 1} if request.logprobs else {}),
         **request.options,
+        **_grammar(request.schema),
         "messages": messages,
         "stream": True,
         "stream_options": {"include_usage": True},
         "return_progress": True,  # calls back, and so can be stopped, while the prompt is read
     }
+
+
+def _grammar(schema: Schema | None) -> dict[str, Option]:
+    if schema is None:
+        return {}
+    form: dict[str, Option] = {"name": schema.name, "schema": anchored(schema.to_json())}
+    return {"response_format": {"type": "json_schema", "json_schema": form}}
 
 
 def _utf8(text: str) -> str:
@@ -203,6 +213,26 @@ def _utf8(text: str) -> str:
     except UnicodeEncodeError as error:
         raise BadRequest(f"the text to send is no valid Unicode: {error.reason}") from error
     return text
+
+
+async def _held(setup: Setup, request: Request) -> AsyncGenerator[ProviderEvent, None]:
+    """Answer under the grammar of the request's schema; in words alone where there is none.
+
+    The words are always there: of its grammar a model knows nothing.
+    """
+    told = in_words(request)
+    try:
+        async with aclosing(_answer(setup, _body(told))) as events:
+            async for event in events:
+                yield event
+    except BadRequest:  # before anything is said: `minLength: 5000` is too long for a grammar
+        if request.schema is None:
+            raise
+    else:
+        return
+    async with aclosing(_answer(setup, _body(told.without_schema()))) as events:
+        async for event in events:
+            yield event
 
 
 async def _answer(setup: Setup, body: dict[str, Option]) -> AsyncGenerator[ProviderEvent, None]:

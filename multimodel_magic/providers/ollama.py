@@ -75,7 +75,11 @@ class OllamaProvider(Remote):
     down_hint: ClassVar[str] = "start it with `ollama serve`, or check the address"
     rules: ClassVar[tuple[Rule, ...]] = (
         rule(ContextTooLong, 400, 500, words=r"input length exceeds|exceeds the context"),
-        rule(FeatureMissing, 400, 500, words=r"does not support|missing data required for image"),
+        rule(
+            FeatureMissing,
+            *(400, 500),
+            words=r"does not support|missing data required for image|grammar|json schema|format",
+        ),
     )
 
     def __init__(
@@ -150,6 +154,9 @@ class OllamaProvider(Remote):
 
     def _wants_key(self, url: str) -> bool:  # noqa: ARG002
         return False  # a server of one's own has none, and one that wants it says so
+
+    def _tells(self, place: Place) -> bool:  # noqa: ARG002
+        return False  # the schema becomes a grammar, of which the model knows nothing
 
     def _sdk(
         self, place: Place, timeout: httpx2.Timeout, caught: list[httpx2.Response] | None
@@ -230,8 +237,10 @@ def _options(request: Request) -> tuple[dict[str, Any], dict[str, Option]]:
     )
     given = dict(request.options)
     nested = given.pop("options", None)
-    weighed: dict[str, Any] = {"logprobs": True} if request.logprobs else {}
-    top = weighed | {name: given.pop(name) for name in TOP_LEVEL if name in given}
+    asked: dict[str, Any] = {"logprobs": True} if request.logprobs else {}
+    if request.schema is not None:
+        asked["format"] = request.schema.to_json()
+    top = asked | {name: given.pop(name) for name in TOP_LEVEL if name in given}
     return top, {**limit, **given, **(nested if isinstance(nested, dict) else {})}
 
 

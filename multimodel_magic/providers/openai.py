@@ -8,8 +8,9 @@ from multimodel_magic.errors import ContentFiltered
 from multimodel_magic.providers.faults import Place, Rule, rule
 from multimodel_magic.providers.frames import ServerEvents
 from multimodel_magic.providers.remote import Remote, data_url, turns
+from multimodel_magic.providers.structured import merged, strictly, vendor_name
 from multimodel_magic.providers.wire import Json, Reading, tokens, word
-from multimodel_magic.types import Message, Request, Usage
+from multimodel_magic.types import Message, Request, Schema, Usage
 
 if TYPE_CHECKING:
     import httpx2
@@ -115,7 +116,7 @@ class OpenAIProvider(Remote):
         response = await sdk.post(
             "/chat/completions" if chat else "/responses",
             cast_to=httpx2.Response,
-            body=self._chat(place, request, logprobs) if chat else _responses(place.model, request),
+            body=self._chat(place, request, logprobs) if chat else self._responses(place, request),
             options={"timeout": self._patience(request), "headers": _authorization(place)},
             stream=True,  # the body is left to us to read
             stream_cls=openai.AsyncStream[Any],
@@ -126,6 +127,7 @@ class OpenAIProvider(Remote):
     def _chat(self, place: Place, request: Request, logprobs: bool) -> Json:  # noqa: FBT001
         # OpenAI's reasoning models refuse `max_tokens`, most compatible servers know only that.
         limit = "max_completion_tokens" if self._is_vendors(place.url) else "max_tokens"
+        said = self._format(request)
         return {
             "model": place.model,
             "messages": turns(request, system=True, seen=_seen_in_chat),
@@ -134,7 +136,42 @@ class OpenAIProvider(Remote):
             **({} if request.max_tokens is None else {limit: request.max_tokens}),
             **({"logprobs": True} if logprobs else {}),
             **request.options,
+            **({"response_format": {"type": "json_schema", "json_schema": said}} if said else {}),
         }
+
+    def _responses(self, place: Place, request: Request) -> Json:
+        said = self._format(request)
+        form = {"format": {"type": "json_schema", **said}} if said else {}
+        return {
+            "model": place.model,
+            "input": turns(request, system=False, seen=_seen),
+            "stream": request.stream,
+            "store": False,  # OpenAI keeps answers for 30 days otherwise; nobody asked it to
+            **({"instructions": request.system} if request.system else {}),
+            **({} if request.max_tokens is None else {"max_output_tokens": request.max_tokens}),
+            **request.options,
+            **merged(request.options, "text", form),
+        }
+
+    def _format(self, request: Request) -> Json:
+        """Say the request's schema in OpenAI's dialect; nothing where there is none."""
+        schema = request.schema
+        if schema is None:
+            return {}
+        strict = strictly(schema.to_json())
+        return {
+            "name": vendor_name(schema),
+            "schema": strict or schema.to_json(),
+            # Without it models are led by the schema and not held to it.
+            **({"strict": True} if strict else {}),
+        }
+
+    def _says(self, place: Place, schema: Schema) -> bool:
+        # OpenAI itself wants an object at the root, be it lenient or strict.
+        root = schema.to_json()
+        return (
+            not self._is_vendors(place.url) or root.get("type") == "object" or bool(strictly(root))
+        )
 
     async def _list(self, place: Place) -> list[str]:
         sdk = await self._sdk(place)
@@ -157,18 +194,6 @@ def _authorization(place: Place) -> dict[str, openai.Omit]:
     import openai
 
     return {} if place.secret else {"Authorization": openai.Omit()}
-
-
-def _responses(model: str, request: Request) -> Json:
-    return {
-        "model": model,
-        "input": turns(request, system=False, seen=_seen),
-        "stream": request.stream,
-        "store": False,  # OpenAI keeps answers for 30 days otherwise; nobody asked it to
-        **({"instructions": request.system} if request.system else {}),
-        **({} if request.max_tokens is None else {"max_output_tokens": request.max_tokens}),
-        **request.options,
-    }
 
 
 def _seen_in_chat(turn: Message) -> Json:

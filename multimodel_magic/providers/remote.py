@@ -20,6 +20,7 @@ from multimodel_magic.errors import (
     AuthenticationFailed,
     BadRequest,
     ConnectionFailed,
+    FeatureMissing,
     MalformedAnswer,
     Misconfigured,
     MultimodelError,
@@ -34,8 +35,9 @@ from multimodel_magic.providers.hush import hush_libraries, hush_logs, hushed, s
 from multimodel_magic.providers.keys import Secret, setting
 from multimodel_magic.providers.owned import refuse_owned
 from multimodel_magic.providers.rates import rate_hint
+from multimodel_magic.providers.structured import in_words, refuses_schema
 from multimodel_magic.providers.wire import Json, Reading, read
-from multimodel_magic.types import Attachment, Message, ProviderEvent, Request
+from multimodel_magic.types import Attachment, Message, ProviderEvent, Request, Schema
 
 if TYPE_CHECKING:
     import httpx2
@@ -102,6 +104,8 @@ class Remote:
         self._is_warm = False
         self._is_found = False
         self._broken: str | None = None
+        self._only_in_words: set[tuple[str, str]] = set()
+        """Models, and the schemas (by hash) that their servers do not take."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r}, base_url={origin(self.base_url)!r})"
@@ -190,7 +194,10 @@ class Remote:
         refuse_owned(self.name, request)
         reading = self._reading(place)
         try:
-            response = await self._send(place, request)
+            if request.schema is None:
+                response = await self._send(place, request)
+            else:
+                response = await self._held(place, request, request.schema)
             try:
                 if (hint := rate_hint(response.headers)) is not None:
                     yield hint
@@ -264,7 +271,28 @@ class Remote:
         """Return the roots of the SDK's own errors."""
         raise NotImplementedError
 
+    def _says(self, place: Place, schema: Schema) -> bool:  # noqa: ARG002 - the vendors' ask
+        """Whether this wire has an option that holds a model to the schema."""
+        return True
+
+    def _tells(self, place: Place) -> bool:
+        """Whether the vendor itself shows the schema to the model, or only holds it to it."""
+        return self._is_vendors(place.url)
+
     # What they share.
+
+    async def _held(self, place: Place, request: Request, schema: Schema) -> httpx2.Response:
+        """Send a request whose answer must meet a schema: by the wire's option, else in words."""
+        key = place.model, schema.sha256
+        if key not in self._only_in_words and self._says(place, schema):
+            try:
+                return await self._send(place, request if self._tells(place) else in_words(request))
+            except (*self._foreign(), BadRequest, FeatureMissing) as error:  # type: ignore[misc]
+                if not refuses_schema(error):
+                    raise
+        response = await self._send(place, in_words(request).without_schema())
+        self._only_in_words.add(key)
+        return response
 
     def _place(self, model: str) -> Place:
         given = bool(self._given_key)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from multimodel_magic.replay.notes import ARROW, FALLBACKS, STRATEGY
+from multimodel_magic.schemas import recalled
 from multimodel_magic.types import Message, Request
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def _request(row: Row, labels: Mapping[str, str], *, named: bool) -> Request:
         experiment=row["experiment"],
         max_tokens=row["max_tokens"],
         options=_object(row["options"]),
+        schema=recalled(labels.get("schema")),
         # The same request asked twice is kept under ID#2.
         request_id=row["request_id"].partition("#")[0],
         labels={**places, **labels},

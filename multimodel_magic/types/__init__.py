@@ -18,12 +18,14 @@ from multimodel_magic.types.events import (
     Stopped,
     TextDelta,
 )
+from multimodel_magic.types.ids import new_ulid
 from multimodel_magic.types.protocols import (
     PriceOf,
     Provider,
     Recorder,
     Strategy,
 )
+from multimodel_magic.types.schemas import Parsed, Schema
 from multimodel_magic.types.values import (
     BREAKS,
     MAIN_THREAD,
@@ -48,7 +50,6 @@ from multimodel_magic.types.values import (
     Usage,
     Verdict,
     WeighingJudge,
-    new_ulid,
 )
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "Model",
     "Notice",
     "Option",
+    "Parsed",
     "Price",
     "PriceOf",
     "Provider",
@@ -84,6 +86,7 @@ __all__ = [
     "Response",
     "Route",
     "Routed",
+    "Schema",
     "Stopped",
     "Strategy",
     "TextDelta",

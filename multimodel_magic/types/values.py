@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,6 +9,8 @@ from decimal import Decimal
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from multimodel_magic.types.attachments import Attachment, below, described
+from multimodel_magic.types.ids import new_ulid
+from multimodel_magic.types.schemas import Parsed, Schema
 
 __all__ = [
     "BREAKS",
@@ -36,7 +36,6 @@ __all__ = [
     "Usage",
     "Verdict",
     "WeighingJudge",
-    "new_ulid",
 ]
 
 Option: TypeAlias = "str | int | float | bool | list[Option] | dict[str, Option] | None"
@@ -53,22 +52,6 @@ BREAKS = ("restart", "keep", "fail")
 
 MAIN_THREAD = "main"
 """The conversation that is meant where none is named."""
-
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-# Two letters at a time: every request makes one.
-_PAIRS = tuple(a + b for a in _CROCKFORD for b in _CROCKFORD)
-
-
-def new_ulid() -> str:
-    """Make a ULID: 26 characters that sort by creation time and are unique without a server.
-
-    Notes
-    -----
-    48 bits of milliseconds since 1970 and 80 random bits in Crockford's base 32
-    (github.com/ulid/spec). Written here because this module is stdlib only.
-    """
-    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
-    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +96,8 @@ class Request:
     stream: bool = True
     logprobs: bool = False
     """Ask how probable the model found each of its tokens, where the provider can say so."""
+    schema: Schema | None = None
+    """What the answer must be; a model that cannot be held to a schema is not asked."""
     # Patience.
     timeout_s: float | None = None
     """Deadline of the whole request in seconds, all attempts and waits included."""
@@ -140,12 +125,23 @@ class Request:
     """Where it came from (`notebook`, `cell`, `session`, ...): kept in the ledger, never sent."""
 
     def __post_init__(self) -> None:
-        """Let attachments say what the request needs, and what the ledger keeps of them."""
+        """Let attachments and schema say what the request needs, and what the ledger keeps."""
         if self.attachments:
             labels = {**self.labels, "attachments": described(self.attachments)}
             object.__setattr__(self, "labels", labels)
         if (self.attachments or self.history) and any(p.is_picture for p in self._attached()):
             object.__setattr__(self, "needs", self.needs | {"vision"})
+        if isinstance(self.schema, Schema):  # the client says what is wrong with anything else
+            object.__setattr__(self, "needs", self.needs | {"json"})
+            labels = {**self.labels, "schema": self.schema.described()}
+            object.__setattr__(self, "labels", labels)
+
+    def without_schema(self) -> Request:
+        """Return the request as one whose answer may be any text."""
+        if self.schema is None:
+            return self
+        labels = {name: said for name, said in self.labels.items() if name != "schema"}
+        return replace(self, schema=None, needs=self.needs - {"json"}, labels=labels)
 
     def _attached(self) -> list[Attachment]:
         return [*self.attachments, *(one for turn in self.history for one in turn.attachments)]
@@ -171,7 +167,8 @@ class Request:
         """
         turns = [self.system or "", *(turn.text for turn in self.history), self.prompt]
         attached = sum(one.estimated_tokens for one in self._attached())
-        return sum(len(text) for text in turns) // 4 + 4 * len(turns) + attached
+        asked_for = self.schema.estimated_tokens if self.schema is not None else 0
+        return sum(len(text) for text in turns) // 4 + 4 * len(turns) + attached + asked_for
 
 
 def _pictures(turn: Message | Request) -> tuple[Attachment, ...]:
@@ -351,7 +348,7 @@ class Attempt:
 class Response:
     """How a request ended: the text, every attempt, and the error if there is no answer.
 
-    `str(response)` is the text.
+    `str(response)` is the text, `value` what a schema made of it.
     """
 
     request: Request
@@ -366,9 +363,27 @@ class Response:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     cached: bool = False
     """Whether the answer came from our cache."""
+    parsed: Parsed | None = None
+    """What the answer was read as by the request's schema; None without one, or an answer."""
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def value(self) -> object:
+        """What was asked for: an object as the request's schema describes it, else the text.
+
+        Raises
+        ------
+        SchemaNotMet
+            The answer is not what the schema describes; its text is kept.
+        Exception
+            There is no (whole) answer: `error`.
+        """
+        error = self.error or (self.parsed.error if self.parsed is not None else None)
+        if error is not None:
+            raise error.with_traceback(None)  # raised once more, it would grow each time
+        return self.text if self.parsed is None else self.parsed.value
 
     @property
     def request_id(self) -> str:

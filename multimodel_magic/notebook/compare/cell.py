@@ -14,6 +14,7 @@ from multimodel_magic.notebook.compare.board import Board
 from multimodel_magic.notebook.options import Options
 from multimodel_magic.notebook.plan import planned
 from multimodel_magic.notebook.table import Table
+from multimodel_magic.notebook.worth import format_of
 from multimodel_magic.session import Session
 from multimodel_magic.types import Request
 
@@ -76,7 +77,7 @@ def _opened(session: Session, options: Options, request: Request, *, blocking: b
     board = Board(
         session,
         lineup,
-        format=options.format or "auto",  # type: ignore[arg-type]  # the parser checks it
+        format=format_of(options),
         stream=bool(options.stream),
         live=attended(),
         quiet=bool(options.quiet),

@@ -194,6 +194,8 @@ class Pane:
     def _hidden_notices(self) -> tuple[str, ...]:
         if self.state == "failed":
             return ("There is no answer here; why is told after the vote.",)
+        if self.response is not None and self.response.parsed and self.response.parsed.error:
+            return (str(self.response.parsed.error),)
         broke_off = self._broke_off and self.running
         return ("The answer broke off and begins again.",) if broke_off else ()
 
