@@ -436,3 +436,25 @@ def test_chaos_refuses_what_is_no_name_or_no_fault():
         client.chaos({"nonesuch": "529"})
     with pytest.raises(UsageError):
         client.chaos({"a": "5290"})
+
+
+# --- slips
+
+
+@pytest.mark.parametrize(
+    ("slip", "near"),
+    [
+        ({"user_tier": "fre"}, "free"),
+        ({"user_tier": "Pro"}, "pro"),
+        ({"task_value": "hihg"}, "high"),
+        ({"user_tier": "gold"}, None),
+        ({"task_value": "highest"}, None),
+    ],
+)
+async def test_a_tier_that_is_nearly_one_is_refused_and_one_of_the_users_own_is_not(slip, near):
+    client = make_client({"m": [OK]})
+    if near is None:
+        assert (await client.generate(Request("Hi", models=("a:m",), **slip))).text == "ok"
+        return
+    with pytest.raises(UsageError, match=f"did you mean '{near}'"):
+        await client.generate(Request("Hi", models=("a:m",), **slip))

@@ -243,6 +243,15 @@ def test_the_twin_of_a_revealed_one_tells_names_receipts_and_votes():
     assert facts["votes"][0] == {"verdict": "prefer", "preferred": 1, "judge": None}
 
 
+def test_that_one_model_gave_all_the_answers_is_said_unless_names_are_hidden():
+    same = (answered("It is 42."), answered("It is 42."))
+    told = twin.text(picture.still(compared(*same, blind=False)))
+    assert "Agreement: one model gave them all (acme:" in told
+    other = (answered("It is 42."), answered("It is 42.", "other"))
+    for comparison in (compared(*other, blind=False), compared(*same)):
+        assert "one model gave" not in twin.text(picture.still(comparison))
+
+
 def test_one_answer_alone_agrees_with_nobody():
     alone = compared(answered("It is 42."), answered("", error=Overloaded("busy")), blind=False)
     assert "Agreement" not in twin.text(picture.still(alone))

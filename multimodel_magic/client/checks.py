@@ -9,6 +9,7 @@ from datetime import datetime
 from multimodel_magic.client.cache import mode_named
 from multimodel_magic.errors import MultimodelError, UsageError, did_you_mean
 from multimodel_magic.strategies import Fixed
+from multimodel_magic.strategies.cost import seed_table
 from multimodel_magic.types import (
     BREAKS,
     NEEDS,
@@ -38,6 +39,11 @@ _NUMBERS = (
     *("connect_s", "silence_s"),
 )
 
+_TIERS, _VALUES = (dict.fromkeys(kind) for kind in zip(*seed_table(), strict=True))
+
+_SLIP = 0.75
+"""How near a tier must be to one of these to be a slip: `Pro`, `hihg`, but not `highest`."""
+
 _log = logging.getLogger("multimodel_magic.client")
 
 
@@ -54,6 +60,10 @@ def check(request: Request) -> None:
     for need in sorted(request.needs - set(NEEDS)):
         near = did_you_mean(need, NEEDS, most=1) or f"; there are {', '.join(NEEDS)}"
         raise UsageError(f"no need is called {need!r}{near}")
+    for name, known in (("user_tier", _TIERS), ("task_value", _VALUES)):
+        said = getattr(request, name)
+        if said is not None and said not in known:
+            _refuse_slip(name, said, known)
     if request.broken_stream not in (None, *BREAKS):
         near = did_you_mean(request.broken_stream, BREAKS) or f"; there are {', '.join(BREAKS)}"
         raise UsageError(f"no policy for a broken stream is {request.broken_stream!r}{near}")
@@ -63,6 +73,12 @@ def check(request: Request) -> None:
         value = getattr(request, name)
         if value is not None and not value >= 0:  # NaN is not, either
             raise UsageError(f"{name} is {value}: it cannot be below 0")
+
+
+def _refuse_slip(name: str, said: str, known: Iterable[str]) -> None:
+    """Refuse what is nearly a known value; a strategy of the user's may know others."""
+    if near := did_you_mean(said.lower(), known, most=1, alike=_SLIP):
+        raise UsageError(f"unknown {name} {said!r}{near}")
 
 
 def names(given: str | Iterable[str]) -> tuple[str, ...]:

@@ -285,7 +285,7 @@ def _routing(group: argparse._ArgumentGroup) -> list[argparse.Action]:
     add = group.add_argument
     return [
         add("--task", metavar="T", help="the kind of task, such as code_generation"),
-        add("--tier", dest="user_tier", metavar="T", help="the user's tier: free, premium, ..."),
+        add("--tier", dest="user_tier", metavar="T", help="the user's tier: free, pro, enterprise"),
         add("--value", dest="task_value", metavar="V", help="the task's value: low, medium, high"),
         add("--needs", metavar="N[,N]", type=_needs,
             help=f"what the model must have: {', '.join(NEEDS)}"),

@@ -47,24 +47,24 @@ def summary(found: Differences) -> str:
     return "; ".join(parts)
 
 
-def html(found: Differences, labels: Sequence[str], *, opened: bool = False) -> str:
+def html(found: Differences, labels: Sequence[str], *, opened: bool = False, note: str = "") -> str:
     """Write it as HTML: a line that can be opened; nothing where there is nothing to compare."""
     if not (found.sentences or found.code or found.numbers):
         return ""
     return (
         f'<details{" open" if opened else ""} style="{_BOX}"><summary style="{_SUMMARY}">'
-        f"Agreement: {safe(summary(found))}</summary>{_sentences(found, labels)}"
+        f"Agreement: {safe(note + summary(found))}</summary>{_sentences(found, labels)}"
         f"{_numbers(found, labels)}{_code(found, labels)}"
         f'<div style="{_NOTE}">Compared by their words, not by what they mean.</div></details>'
     )
 
 
-def text(found: Differences, labels: Sequence[str]) -> str:
+def text(found: Differences, labels: Sequence[str], *, note: str = "") -> str:
     """Write it as text: the line, and who alone says which numbers."""
     if not (found.sentences or found.code or found.numbers):
         return ""
     odd = (f"  {row.first}: {_names(row, labels)}" for row in found.numbers if not row.by_all)
-    return "\n".join([f"Agreement: {summary(found)}", *odd])
+    return "\n".join([f"Agreement: {note}{summary(found)}", *odd])
 
 
 def _sentences(found: Differences, labels: Sequence[str]) -> str:

@@ -52,7 +52,20 @@ def agreed(comparison: Comparison, *, opened: bool = False) -> Agreed:
     places = comparison.answered
     labels = [title(comparison, place) for place in places]
     found = differences([comparison.texts[place] for place in places])
-    return Agreed(diffing.html(found, labels, opened=opened), diffing.text(found, labels))
+    note = _same_model(comparison)
+    return Agreed(
+        diffing.html(found, labels, opened=opened, note=note),
+        diffing.text(found, labels, note=note),
+    )
+
+
+def _same_model(comparison: Comparison) -> str:
+    """Say that one model gave all the answers: roles that lead to one place here look like two."""
+    responses = (comparison.responses[place] for place in comparison.answered)
+    models = {f"{one.provider}:{one.model}" for one in responses if one is not None}
+    if comparison.hidden or len(models) != 1:
+        return ""
+    return f"one model gave them all ({models.pop()}); "
 
 
 def title(comparison: Comparison, place: int) -> str:
