@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from tempfile import mkdtemp
 
 import pytest
 from pandas.testing import assert_frame_equal
 
 from multimodel_magic import metrics
+from multimodel_magic.errors import BreakerOpen, BudgetExceeded, Cancelled, UsageError
 from multimodel_magic.experiments import LedgerStore
 from multimodel_magic.ledger import Ledger, VoteRow, database
 from multimodel_magic.ledger.database import VERSION
@@ -125,6 +127,52 @@ def test_frames_are_those_of_an_sqlite_ledger(url: str, tmp_path: Path) -> None:
     assert team.last(1)[0] == mine.last(1)[0]
     team.close()
     mine.close()
+
+
+def odd(number: int, dice: Random) -> Response:
+    """A request that failed, was stopped, asked nobody, was kept, or says little of itself."""
+    at = NOON + timedelta(seconds=number)
+    request = Request(f"prompt {number}", request_id=f"odd{number}")
+    error = (None, UsageError("x"), BudgetExceeded("x"), BreakerOpen("x"), Cancelled("x"))[
+        number % 5
+    ]
+    if error is not None and number % 2:
+        return Response(request, "", error=error, latency_s=dice.random(), started_at=at)
+    attempt = Attempt(
+        "pq"[number % 2],
+        f"m{number % 3}",
+        1,
+        started_at=at,
+        latency_s=dice.random(),
+        ttft_s=dice.choice([None, dice.random()]),
+        usage=Usage(dice.choice([None, number]), dice.choice([None, number])),
+        cost_usd=dice.choice([None, Decimal(repr(round(dice.random(), 12)))]),
+        price_source=dice.choice(["catalogue", "cache"]),
+        error_type=None if error is None else type(error).__name__,
+    )
+    spared = error is None and attempt.cached
+    return Response(
+        request, "So.", (attempt,), None, error, dice.random(), started_at=at, cached=spared
+    )
+
+
+def test_what_the_server_counts_is_what_the_frames_hold_to_the_last_bit(url: str) -> None:
+    dice, team = Random(7), Ledger(url)  # noqa: S311 - rows, not secrets
+    nothing = metrics.overall(team.requests_frame(), team.attempts_frame())
+    assert repr(metrics.summed(team.totals())) == repr(nothing)
+    for number in range(200):
+        team.record(odd(number, dice))
+    team.flush()
+    totals, attempts = team.totals(), team.attempts_frame()
+    whole = metrics.overall(team.requests_frame(), attempts)
+    assert (whole.asked_nobody, whole.cached > 5, whole.unknown_output_tokens > 5) == (
+        40,
+        True,
+        True,
+    )
+    assert repr(metrics.summed(totals)) == repr(whole)
+    assert_frame_equal(metrics.of_models(totals.models), metrics.per_model(attempts))
+    team.close()
 
 
 def test_two_processes_write_one_ledger_and_no_row_is_lost(url: str) -> None:

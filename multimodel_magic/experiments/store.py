@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 from multimodel_magic.errors import SLIP, Cancelled, UsageError, did_you_mean
 from multimodel_magic.ledger.rows import RequestRow
-from multimodel_magic.metrics.tally import asked_nobody
+from multimodel_magic.metrics.counts import asked_nobody
 from multimodel_magic.types import Response
 
 __all__ = [

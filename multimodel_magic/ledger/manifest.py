@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from multimodel_magic.ledger.migrations import VERSION
 from multimodel_magic.ledger.rows import RequestRow, Row, kinds
 from multimodel_magic.ledger.segments import COUNTED, TABLES, Segment
-from multimodel_magic.metrics.tally import ASKED_NOBODY, Tally
+from multimodel_magic.metrics.counts import ASKED_NOBODY
+from multimodel_magic.metrics.tally import Tally
 
 if TYPE_CHECKING:
     from sqlite3 import Connection

@@ -35,15 +35,18 @@ def rows(
     statement = (
         sa.select(*columns(connection, row)).where(*wanted).order_by(table.c.started_at, within)
     )
-    return [row._make(found) for found in connection.execute(statement)]
+    return [row._make(found) for found in connection.execute(statement).all()]
 
 
-def all_rows(connection: Connection, row: type[Row], names: Sequence[str]) -> list[tuple[Any, ...]]:
+def all_rows(
+    connection: Connection, row: type[Row], names: Sequence[str]
+) -> Sequence[tuple[Any, ...]]:
     """Return some columns of all rows, in no order."""
     import sqlalchemy as sa
 
     chosen = {column.name: column for column in columns(connection, row)}
-    return [tuple(one) for one in connection.execute(sa.select(*(chosen[name] for name in names)))]
+    statement = sa.select(*(chosen[name] for name in names))
+    return connection.execute(statement).all()
 
 
 def are_there(connection: Connection, n: int, *, session: str | None, start: str | None) -> bool:

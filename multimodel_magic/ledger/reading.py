@@ -59,8 +59,10 @@ def totals(database: Database) -> Totals:
 
 
 def _all_counted(connection: Connection) -> Totals:
-    from multimodel_magic.ledger import queries
+    from multimodel_magic.ledger import aggregates, queries
 
+    if connection.dialect.name == "postgresql":
+        return aggregates.totals(connection)
     return counted(*(queries.all_rows(connection, row, names) for row, names in COUNTED.items()))
 
 

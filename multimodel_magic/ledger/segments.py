@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from multimodel_magic.ledger import columns
 from multimodel_magic.ledger.rows import AttemptRow, RequestRow, Row
-from multimodel_magic.metrics.tally import ASKED_NOBODY, Tally, Totals, add_up
+from multimodel_magic.metrics.counts import ASKED_NOBODY
+from multimodel_magic.metrics.tally import Tally, Totals, add_up
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,7 +4,7 @@ What counts as what, everywhere here:
 
 - A *success rate* is answered / (answered + failed). What the user interrupted, and what never
   finished, says nothing of the model; it is counted beside. So are requests that *asked nobody*
-  because of a wrong name or option, the configuration or a budget (`tally.ASKED_NOBODY`); where
+  because of a wrong name or option, the configuration or a budget (`counts.ASKED_NOBODY`); where
   no model could be asked (a breaker, a key, a server), the request has failed.
 - *Latency* and ttft are those of answers that were not cached: a model that fails at once is not
   quick. The time that failures cost is `time_lost_s`.

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from multimodel_magic.metrics.tally import (
-    ASKED_NOBODY,
-    PERCENTILES,
-    Sample,
-    Sum,
-    Tally,
-    ranks_of,
-)
+from multimodel_magic.metrics.counts import counts
+from multimodel_magic.metrics.tally import PERCENTILES, Sample, Sum, Tally, ranks_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,86 +118,95 @@ def _by_group(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[int]]:
 
 
 class _Columns:
-    """The columns that are counted, as plain arrays; unknown numbers are NaN."""
+    """The columns of a frame as plain arrays, each made when it is first asked for."""
 
     def __init__(self, rows: pd.DataFrame, *, final: bool) -> None:
+        self._rows = rows
+        self._made: dict[Any, Any] = {}
+        self.in_order = _in_part if final else _sorted
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._rows
+
+    def among(self, name: str, values: tuple[object, ...]) -> NDArray[np.bool_]:
+        """Return where a column holds one of these values."""
         import numpy as np
 
-        self._in_order = _in_part if final else _sorted
+        if name not in self:
+            return np.zeros(len(self), bool)
+        made = self._once((name, values), lambda: _among(self._rows[name], values))
+        return cast("NDArray[np.bool_]", made)
 
-        self._answered = _is(rows, "status", "answered")
-        nothing = np.zeros(len(rows), bool)
-        self._nobody = _asked_nobody(rows, nothing)
-        self._failed = _is(rows, "status", "failed") & ~self._nobody
-        # Requests say it in a column, attempts by what their price was.
-        said = _true(rows, "cached", nothing)
-        spared = _is(rows, "price_source", "cache") if "price_source" in rows else nothing
-        self._cached = (said | spared) & self._answered
-        self._fallback = _true(rows, "fallback_used", nothing) & self._answered
-        named = ("latency_s", "ttft_s", "cost_usd", "input_tokens", "output_tokens")
-        self._numbers = [rows[name].to_numpy("float64", na_value=np.nan) for name in named]
-        self._are_requests = "attempts" in rows
-        self._attempts = (
-            rows["attempts"].to_numpy("int64", na_value=0)
-            if self._are_requests
-            else np.ones(len(rows), "int64")  # of each attempt, itself
-        )
+    def numbers(self, name: str) -> Floats:
+        """Return a column's numbers; unknown ones are NaN."""
+        import numpy as np
+
+        made = self._once(name, lambda: self._rows[name].to_numpy("float64", na_value=np.nan))
+        return cast("Floats", made)
+
+    def _once(self, key: object, make: Callable[[], Any]) -> Any:  # noqa: ANN401 - an array
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
     def tally(self, at: NDArray[np.int64] | None) -> Tally:
         """Count the rows at these places; all of them by default."""
-        import numpy as np
-
-        def of(column: Any) -> Any:  # noqa: ANN401 - of any dtype
-            # Twice as quick as an index: every place is known to be there.
-            return column if at is None else column.take(at, mode="clip")
-
-        answered, failed, cached = of(self._answered), of(self._failed), of(self._cached)
-        nobody, attempts = of(self._nobody), of(self._attempts)
-        latency_s, ttft_s, cost_usd, tokens_in, tokens_out = map(of, self._numbers)
-        asked = answered & ~cached
-        timed = asked & ~np.isnan(tokens_out) & ~np.isnan(latency_s)
-        known = ~np.isnan(cost_usd)
-        tried = ~cached & (attempts != 0)
-        return Tally(
-            n=len(answered),
-            answered=int(answered.sum()),
-            failed=int(failed.sum()),
-            asked_nobody=int(nobody.sum()),
-            cached=int(cached.sum()),
-            fallbacks=int(of(self._fallback).sum()),
-            attempts=int(attempts.sum()) if self._are_requests else 0,
-            known_cost=int(known.sum()),
-            priced=int((known & ~cached & ~nobody).sum()),
-            priced_answers=int((known & asked).sum()),
-            input_tokens=int(np.nansum(tokens_in[~cached])),
-            output_tokens=int(np.nansum(tokens_out[~cached])),
-            unknown_input_tokens=int((tried & np.isnan(tokens_in)).sum()),
-            unknown_output_tokens=int((tried & np.isnan(tokens_out)).sum()),
-            timed_tokens=int(tokens_out[timed].sum()),
-            cost_usd=exact(cost_usd[known]),
-            timed_s=exact(latency_s[timed]),
-            lost_s=exact(_known(latency_s[failed])),
-            latency_s=_sample(latency_s[asked], self._in_order),
-            ttft_s=_sample(ttft_s[asked], self._in_order),
-        )
+        return Tally(**counts(_Part(self, at)))
 
 
-def _asked_nobody(rows: pd.DataFrame, nothing: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    if not ASKED_NOBODY.keys() <= set(rows):
-        return nothing
-    import numpy as np
-
-    alike = [rows[name].isin(values).to_numpy(bool) for name, values in ASKED_NOBODY.items()]
-    found: NDArray[np.bool_] = np.logical_and.reduce(alike)
+def _among(column: pd.Series[Any], values: tuple[object, ...]) -> NDArray[np.bool_]:
+    # To look into a set takes several times as long as to compare.
+    alike = column == values[0] if len(values) == 1 else column.isin(values)
+    found: NDArray[np.bool_] = alike.to_numpy(bool, na_value=False)
     return found
 
 
-def _is(rows: pd.DataFrame, name: str, value: str) -> NDArray[np.bool_]:
-    return (rows[name] == value).to_numpy(bool, na_value=False)
+class _Part:
+    """Some rows of a frame; masks are arrays."""
 
+    def __init__(self, columns: _Columns, at: NDArray[np.int64] | None) -> None:
+        self._columns, self._at = columns, at
+        self._taken: dict[str, Floats] = {}
 
-def _true(rows: pd.DataFrame, name: str, nothing: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return rows[name].to_numpy(bool, na_value=False) if name in rows else nothing
+    @property
+    def every(self) -> NDArray[np.bool_]:
+        import numpy as np
+
+        return np.ones(len(self._columns) if self._at is None else len(self._at), bool)
+
+    def among(self, name: str, *values: object) -> Any:  # noqa: ANN401 - an array
+        return self._of(self._columns.among(name, values))
+
+    def known(self, name: str) -> Any:  # noqa: ANN401 - an array
+        import numpy as np
+
+        return ~np.isnan(self._numbers(name))
+
+    def count(self, rows: NDArray[np.bool_]) -> int:
+        return int(rows.sum())
+
+    def total(self, name: str, rows: NDArray[np.bool_]) -> int:
+        import numpy as np
+
+        return int(np.nansum(self._numbers(name)[rows])) if name in self._columns else 0
+
+    def exact(self, name: str, rows: NDArray[np.bool_]) -> Sum:
+        return exact(_known(self._numbers(name)[rows]))
+
+    def sample(self, name: str, rows: NDArray[np.bool_]) -> Sample:
+        return _sample(self._numbers(name)[rows], self._columns.in_order)
+
+    def _numbers(self, name: str) -> Floats:
+        if name not in self._taken:
+            self._taken[name] = self._of(self._columns.numbers(name))
+        return self._taken[name]
+
+    def _of(self, column: Any) -> Any:  # noqa: ANN401 - of any dtype
+        # Twice as quick as an index: every place is known to be there.
+        return column if self._at is None else column.take(self._at, mode="clip")
 
 
 def _known(values: Floats) -> Floats:

@@ -51,7 +51,7 @@ class Summary:
     """Those that asked nobody because no model could be asked (a breaker, a key, a server) too."""
     asked_nobody: int
     """Requests that a wrong name or option, the configuration or a budget stopped before a model
-    was asked (`tally.ASKED_NOBODY`): in no rate."""
+    was asked (`counts.ASKED_NOBODY`): in no rate."""
     interrupted: int
     """By the user, or never finished: in no rate."""
     cached: int

@@ -12,11 +12,13 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from itertools import accumulate
+from itertools import accumulate, compress
+from operator import and_, not_, or_
 from typing import Any, TypeAlias
 
+from multimodel_magic.metrics.counts import counts
+
 __all__ = [
-    "ASKED_NOBODY",
     "NOTHING",
     "PERCENTILES",
     "Sample",
@@ -24,7 +26,6 @@ __all__ = [
     "Tally",
     "Totals",
     "add_up",
-    "asked_nobody",
     "quantile_of",
     "ranks_of",
     "tally_of",
@@ -40,16 +41,6 @@ Sample: TypeAlias = tuple[Sequence[float], ...]
 PERCENTILES = (0.5, 0.95, 0.99)
 """What the metrics give of every sample."""
 
-ASKED_NOBODY: Mapping[str, frozenset[object]] = {
-    "attempts": frozenset({0}),
-    "error_type": frozenset({"BudgetExceeded", "ConfigError", "UnknownModel", "UsageError"}),
-}
-"""Columns of a request -> the values of one that asked nobody: a name or an option that is none, a
-faulty configuration, or a budget that does not allow it. No model and no server had a part in it.
-
-Where a breaker rests, a key was refused, a rate is used up or no server is up, nobody was asked
-either, and yet it is a failure: an answer was to be had, and none came."""
-
 _FEW = 128
 """So many values are sorted rather than searched."""
 
@@ -63,7 +54,7 @@ class Tally:
     failed: int = 0
     """Without those that asked nobody."""
     asked_nobody: int = 0
-    """Of requests only: see `ASKED_NOBODY`."""
+    """Of requests only: see `counts.ASKED_NOBODY`."""
     cached: int = 0
     """Answers from our cache; they are in no time and in no tokens below."""
     fallbacks: int = 0
@@ -127,57 +118,52 @@ def totals_of(
 
 def tally_of(rows: Iterable[Mapping[str, Any]]) -> Tally:
     """Count rows of requests, or of attempts; `counting.tally` counts a frame of them."""
-    rows = list(rows)
-    answers = [row for row in rows if row["status"] == "answered"]
-    cached = [row for row in answers if _is_cached(row)]
-    own = {id(row) for row in cached}
-    paid = [row for row in rows if id(row) not in own]
-    tried = [row for row in paid if row.get("attempts") != 0]
-    asked = [row for row in answers if id(row) not in own]
-    nobody = {id(row) for row in rows if asked_nobody(row)}
-    failures = [row for row in rows if row["status"] == "failed" and id(row) not in nobody]
-    timed = [row for row in asked if None not in (row["output_tokens"], row["latency_s"])]
-    return Tally(
-        n=len(rows),
-        answered=len(answers),
-        failed=len(failures),
-        asked_nobody=len(nobody),
-        cached=len(cached),
-        fallbacks=sum(bool(row.get("fallback_used")) for row in answers),
-        attempts=sum(row.get("attempts") or 0 for row in rows),
-        known_cost=len(_known(rows, "cost_usd")),
-        priced=len(_known((row for row in paid if id(row) not in nobody), "cost_usd")),
-        priced_answers=len(_known(asked, "cost_usd")),
-        input_tokens=sum(_known(paid, "input_tokens")),
-        output_tokens=sum(_known(paid, "output_tokens")),
-        unknown_input_tokens=len(tried) - len(_known(tried, "input_tokens")),
-        unknown_output_tokens=len(tried) - len(_known(tried, "output_tokens")),
-        timed_tokens=sum(_known(timed, "output_tokens")),
-        cost_usd=tuple(_known(rows, "cost_usd")),
-        timed_s=tuple(_known(timed, "latency_s")),
-        lost_s=tuple(_known(failures, "latency_s")),
-        latency_s=_sample(asked, "latency_s"),
-        ttft_s=_sample(asked, "ttft_s"),
-    )
+    return Tally(**counts(_OneByOne(list(rows))))
 
 
-def asked_nobody(row: Mapping[str, Any]) -> bool:
-    """Say whether a request asked nobody, for `ASKED_NOBODY`'s reasons; no attempt did."""
-    return all(row.get(name) in values for name, values in ASKED_NOBODY.items())
+class _Marked(tuple[bool, ...]):
+    """Which of some rows are meant."""
+
+    __slots__ = ()
+
+    def __and__(self, other: _Marked) -> _Marked:
+        return _Marked(map(and_, self, other))
+
+    def __or__(self, other: _Marked) -> _Marked:
+        return _Marked(map(or_, self, other))
+
+    def __invert__(self) -> _Marked:
+        return _Marked(map(not_, self))
 
 
-def _is_cached(row: Mapping[str, Any]) -> bool:
-    # Requests say it in a column, attempts by what their price was.
-    return bool(row.get("cached")) or row.get("price_source") == "cache"
+@dataclass(frozen=True, slots=True)
+class _OneByOne:
+    """Rows by the names of their columns; None is unknown."""
 
+    rows: Sequence[Mapping[str, Any]]
 
-def _known(rows: Iterable[Mapping[str, Any]], name: str) -> list[Any]:
-    return [row[name] for row in rows if row[name] is not None]
+    @property
+    def every(self) -> _Marked:
+        return _Marked([True] * len(self.rows))
 
+    def among(self, name: str, *values: object) -> _Marked:
+        return _Marked(row.get(name) in values for row in self.rows)
 
-def _sample(rows: Iterable[Mapping[str, Any]], name: str) -> Sample:
-    known = sorted(_known(rows, name))
-    return (known,) if known else ()
+    def known(self, name: str) -> _Marked:
+        return _Marked(row[name] is not None for row in self.rows)
+
+    def count(self, rows: _Marked) -> int:
+        return sum(rows)
+
+    def total(self, name: str, rows: _Marked) -> int:
+        return sum(row.get(name) or 0 for row in compress(self.rows, rows))
+
+    def exact(self, name: str, rows: _Marked) -> Sum:
+        return tuple(row[name] for row in compress(self.rows, rows & self.known(name)))
+
+    def sample(self, name: str, rows: _Marked) -> Sample:
+        found = sorted(self.exact(name, rows))
+        return (found,) if found else ()
 
 
 # --- percentiles

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from statistics import median
 
-from multimodel_magic.metrics.tally import asked_nobody
+from multimodel_magic.metrics.counts import asked_nobody
 from multimodel_magic.notebook.receipt import model_name
 from multimodel_magic.types import Attempt, Response
 
