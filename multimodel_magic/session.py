@@ -251,6 +251,9 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
             return None
         path = self.config_path or self._search(search)
         stamp = _stamp(path)
+        if self.config_path is not None and stamp is None and self._stamp is not None:
+            self._stamp = None
+            return f"{self.config_path.name} is gone (what it said stays in force)"
         if path is None or stamp is None or stamp == self._stamp:
             return None
         known, self._stamp = self.config_path, stamp
@@ -272,7 +275,7 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
 
     @fitting
     def use(self, path: str | Path | None) -> None:
-        """Take a routing configuration, or with None none at all.
+        """Take a routing configuration, or with None none at all, until one is named again.
 
         Raises
         ------
@@ -281,6 +284,7 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
         """
         if path is None:
             self.configure(None)
+            self._is_given = True  # or the next cell would find the very file that was let go
             return
         from multimodel_magic.config import load_config  # pydantic: 0.3 s
 

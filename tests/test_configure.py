@@ -63,3 +63,11 @@ def test_a_check_shows_every_fault_of_a_file_at_once(llm, tmp_path, capsys):
     assert "routing_config.yml: not valid" in shown
     assert "did you mean 'default_model'?" in shown
     assert "did you mean 'fallbacks'?" in shown
+
+
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+def test_a_path_may_stand_in_quotes(llm, tmp_path, quote):
+    file = tmp_path / "my routing.yml"
+    file.write_text("routing: {default_model: 'scripted:echo'}")
+    assert "my routing.yml" in str(configuration(llm, f"use {quote}{file}{quote}"))
+    assert llm.config_path == file

@@ -173,6 +173,35 @@ def test_a_configuration_is_found_from_the_notebooks_folder_upward(tmp_path):
     session.ledger.close()
 
 
+def test_a_file_that_was_let_go_is_not_found_again_until_it_is_named(tmp_path):
+    file = tmp_path / "routing_config.yml"
+    file.write_text("routing: {default_model: 'scripted:m'}")
+    client = UnifiedLLMClient({"scripted": ScriptedProvider(SCRIPT)})
+    session = Session(client, ledger=Ledger(":memory:"), folder=tmp_path)
+    assert session.refresh(search=True) is not None
+    session.use(None)
+    assert (session.refresh(search=True), session.config) == (None, None)
+    file.write_text("routing: {defautl_model: x}")  # broken, it would have stopped every cell
+    assert session.refresh(search=True) is None
+    file.write_text("routing: {default_model: 'scripted:echo'}")
+    session.use(file)
+    assert session("Hi").model == "echo"
+    session.ledger.close()
+
+
+def test_a_file_that_is_gone_is_told_once_and_read_again_when_it_is_back(llm, tmp_path):
+    file = tmp_path / "routing_config.yml"
+    file.write_text("routing: {default_model: 'scripted:m'}")
+    llm.use(file)
+    file.unlink()
+    assert "is gone (what it said stays in force)" in (llm.refresh() or "")
+    assert llm.refresh() is None
+    assert llm("Hi").model == "m"
+    file.write_text("routing: {default_model: 'scripted:echo'}")
+    assert "was read again" in (llm.refresh() or "")
+    assert llm("Hi").model == "echo"
+
+
 def test_a_file_that_was_written_a_moment_ago_counts_in_the_next_cell(tmp_path):
     client = UnifiedLLMClient({"scripted": ScriptedProvider(SCRIPT)})
     session = Session(client, ledger=Ledger(":memory:"), folder=tmp_path)

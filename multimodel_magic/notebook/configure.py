@@ -30,17 +30,24 @@ def configuration(session: Session, arguments: str) -> Report | ConfigEditor:
     UsageError
         Where there is no file to look at.
     """
-    word, _, path = arguments.partition(" ")
+    word, _, rest = arguments.partition(" ")
+    path = _unquoted(rest.strip())
     if word == "use":
-        session.use(None if path.strip() == NONE else path.strip())
+        session.use(None if path == NONE else path)
         return _shown(session)
     if word == "check":
-        return _checked(session, path.strip())
+        return _checked(session, path)
     if word == "edit":
         from multimodel_magic.notebook.widgets.config_editor import config_widget
 
-        return config_widget(session, path.strip() or None)
+        return config_widget(session, path or None)
     return _shown(session)
+
+
+def _unquoted(path: str) -> str:
+    """Take off the quotes that a path with a space needs elsewhere."""
+    is_quoted = len(path) > 1 and path[0] == path[-1] and path[0] in "'\""
+    return path[1:-1] if is_quoted else path
 
 
 def _shown(session: Session) -> Report:
