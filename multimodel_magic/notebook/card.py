@@ -13,10 +13,10 @@ from typing import Any, Protocol, TypeAlias
 
 from multimodel_magic.notebook import FORMATS, Format, hosting
 from multimodel_magic.notebook.activity import Activity
+from multimodel_magic.notebook.excerpt import LAYOUT_S, Growing, excerpt, left_out
 from multimodel_magic.notebook.receipt import notices, receipt
 from multimodel_magic.notebook.safe_markdown import (
     IGNORED_BY_MATHJAX,
-    GrowingMarkdown,
     code_block,
     fences,
     plain,
@@ -40,13 +40,15 @@ from multimodel_magic.types import (
 __all__ = ["FORMATS", "Card", "Format", "InOutput", "LiveCard", "Publisher", "answer_html", "facts"]
 
 _MARKDOWN = frozenset({"auto", "markdown"})
+_WHOLE = "_.text, or NAME.text with --out NAME"
 
 Bundle: TypeAlias = dict[str, str]
 Metadata: TypeAlias = dict[str, Any]
 
 REFRESH_S = 0.1
 """Seconds between two paints: `update_display` per token made a 5 s answer take 24.9 s."""
-# A paint may not take more than this share of the time, however long the answer has grown.
+# A paint, here and in the page, may not take more than this share of the time, however long the
+# answer has grown.
 PAINTING_SHARE = 0.1
 
 # `contain` clips whatever a formula places outside its card: nothing can be painted over others.
@@ -84,7 +86,8 @@ class Card:
     def __str__(self) -> str:
         """Give the answer, a blank line, then notices and the receipt."""
         lines = [*(f"! {notice}" for notice in self._loud()), receipt(self.response)]
-        return plain("\n\n".join(part for part in (self._text(), "\n".join(lines)) if part))
+        shown = excerpt(self._text())
+        return plain("\n\n".join(part for part in (shown, "\n".join(lines)) if part))
 
     def _repr_html_(self) -> str:
         below = [*map(_notice_html, self._loud()), _line_html(receipt(self.response))]
@@ -94,7 +97,8 @@ class Card:
         return str(self.response.text or "")
 
     def _loud(self) -> list[str]:
-        return [notice for notice in notices(self.response) if notice not in self.told]
+        loud = (notice for notice in notices(self.response) if notice not in self.told)
+        return [*left_out(self._text(), _WHOLE), *loud]
 
     def _repr_mimebundle_(
         self,
@@ -186,7 +190,7 @@ class LiveCard:
         self._activity.take(event)
         match event:
             case TextDelta(text):
-                self._take(text)
+                self._growing.add(text)
             case Routed(route):
                 self._said += [text for text in route.notices if text not in self._told_before]
             case AttemptStarted():
@@ -209,42 +213,32 @@ class LiveCard:
         """Keep what came, marked: for an interrupt after which no `Finished` came."""
         self._activity.stop("interrupted")
         self._clear()
-        if self._text or self._shown:
+        if self._growing or self._shown:
             self._put(lambda: self._growth(final=True))
 
     def _void(self) -> None:
-        self._text: list[str] = []
-        self._growing = GrowingMarkdown()
-
-    def _take(self, text: str) -> None:
-        self._text.append(text)
-        if self._format in _MARKDOWN:
-            self._growing.add(text)
+        self._growing = Growing(self._format, _WHOLE)
 
     def _begin(self) -> None:
-        if self._text:
+        if self._growing:
             model = self._activity.model
             self._said.append(f"The answer broke off and begins again with {model}.")
         self._void()
 
     def _paint(self) -> None:
         begun_s = self._clock()
-        self._put(self._growth)
+        sent = self._put(self._growth)
         done_s = self._clock()
-        self._next_s = max(begun_s + REFRESH_S, done_s + (done_s - begun_s) / PAINTING_SHARE)
+        took_s = done_s - begun_s + sent * LAYOUT_S
+        self._next_s = max(begun_s + REFRESH_S, done_s + took_s / PAINTING_SHARE)
 
     def _growth(self, *, final: bool = False) -> tuple[Bundle, Metadata]:
-        text = "".join(self._text)
+        text, said = self._growing.text, [*self._growing.left_out(), *self._said]
         status = self._activity.line()
-        lines = "".join([*map(_notice_html, self._said), _line_html(status)])
-        shown = plain("\n\n".join(part for part in (text, *self._said, status) if part))
-        html = answer_html(text, self._format) if final else self._growing_html(text)
+        lines = "".join([*map(_notice_html, said), _line_html(status)])
+        shown = plain("\n\n".join(part for part in (text, *said, status) if part))
+        html = answer_html(text, self._format) if final else self._growing.html()
         return {"text/plain": shown, "text/html": _page(html, lines)}, {}
-
-    def _growing_html(self, text: str) -> str:
-        if not text:
-            return ""
-        return self._growing.html() if self._format in _MARKDOWN else text_block(text)
 
     def _clear(self) -> None:
         if self._line is not None:
@@ -258,13 +252,16 @@ class LiveCard:
         self._put(Card(response, self._format, self._told_before)._repr_mimebundle_)
         self._told.update(response.route.notices if response.route else ())
 
-    def _put(self, bundle_of: Callable[[], tuple[Bundle, Metadata]]) -> None:
+    def _put(self, bundle_of: Callable[[], tuple[Bundle, Metadata]]) -> int:
+        """Show a bundle, and return how many characters of HTML the page gets."""
         try:
             bundle, metadata = bundle_of()
             self._publish(bundle, metadata, update=self._shown)
-            self._shown = True
         except Exception as error:  # noqa: BLE001  # a display must not fail a paid call
             self._break(error)
+            return 0
+        self._shown = True
+        return len(bundle["text/html"])
 
     def _break(self, error: Exception) -> None:
         self._broken, self._line = True, None
@@ -285,24 +282,28 @@ def _notice_html(text: str) -> str:
 
 
 def answer_html(text: str, wanted: Format) -> str:
-    """Show an answer in the format wanted; every tag is ours."""
+    """Show an answer in the format wanted, as much as a page takes; every tag is ours."""
     if not text:
         return ""
+    shown = excerpt(text)
     match wanted:
         case "text":
-            return text_block(text)
+            return text_block(shown)
         case "code":
-            return _code_html(text)
+            return _code_html(shown)
         case "json":
-            return _json_html(text) or text_block(text)
+            return _json_html(text) or text_block(shown)
         case "auto":
-            return _json_html(text) or to_html(text)
+            return _json_html(text) or to_html(shown)
         case "markdown":
-            return to_html(text)
+            return to_html(shown)
 
 
 def _json_html(text: str) -> str | None:
-    """Indent `text` if it is a JSON object or array, alone or in one fence; None if not."""
+    """Indent `text` if it is a JSON object or array, alone or in one fence; None if not.
+
+    One that is indented more than a page takes is shown as it came, for a page ends somewhere.
+    """
     begin = text.lstrip()[:1]
     fenced = fences(text) if begin in {"`", "~"} else []
     inner = fenced[0][1] if len(fenced) == 1 else text
@@ -312,7 +313,8 @@ def _json_html(text: str) -> str | None:
         indented = json.dumps(json.loads(inner), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         return None
-    return code_block(indented, "json")
+    fits = excerpt(indented) == indented
+    return code_block(indented, "json") if fits else text_block(excerpt(inner))
 
 
 def _code_html(text: str) -> str:

@@ -18,6 +18,7 @@ from multimodel_magic.notebook.compare import live as views
 from multimodel_magic.notebook.compare import picture, twin
 from multimodel_magic.notebook.compare.pane import Pane, View
 from multimodel_magic.notebook.compare.voting import cast, head_of
+from multimodel_magic.notebook.excerpt import LAYOUT_S
 from multimodel_magic.notebook.terminal import status_line
 from multimodel_magic.notebook.widgets.stage import VIEW, Place
 from multimodel_magic.session import Session
@@ -30,7 +31,7 @@ PAINT_S: Final = 0.1
 TWIN_S: Final = 2.0
 """The same for the twin while a live view stands above it."""
 PAINTING_SHARE: Final = 0.1
-"""A paint may take this share of the time at most, however long the answers have grown."""
+"""A paint, here and in the page, takes this share of the time at most, however long it grows."""
 TICK_S: Final = 0.5
 
 _INSTEAD: Final = {
@@ -248,10 +249,13 @@ class Board:
                 for place, payload in fresh.items():
                     setattr(self._live, f"pane{place}", payload)
                 self._live.head = head
+        sent = sum(len(payload["html"]) for payload in fresh.values()) * (self._live is not None)
         if self._twin is not None and (at_once or begun_s >= self._next_twin_s):
-            self._twin.fill(self._twin_bundle(), self._facts())
+            bundle = self._twin_bundle()
+            self._twin.fill(bundle, self._facts())
+            sent += len(bundle["text/html"])
             self._next_twin_s = begun_s + (TWIN_S if self._live is not None else PAINT_S)
-        took_s = self._clock() - begun_s
+        took_s = self._clock() - begun_s + sent * LAYOUT_S
         self._next_s = begun_s + max(PAINT_S * 0.9, took_s / PAINTING_SHARE)
 
     def _clear_line(self) -> None:

@@ -10,8 +10,9 @@ from typing import Final, Literal, TypeAlias
 from multimodel_magic.comparison.values import letter
 from multimodel_magic.notebook import Format
 from multimodel_magic.notebook.card import answer_html
+from multimodel_magic.notebook.excerpt import Growing
 from multimodel_magic.notebook.receipt import failure, model_name, notices, receipt, seconds
-from multimodel_magic.notebook.safe_markdown import GrowingMarkdown, plain, text_block
+from multimodel_magic.notebook.safe_markdown import plain
 from multimodel_magic.types import (
     AttemptFailed,
     AttemptStarted,
@@ -36,7 +37,6 @@ MARKS: Final[dict[State, str]] = {
 }
 """Every state as a sign and a word: colour says nothing that these do not."""
 
-_MARKDOWN = frozenset({"auto", "markdown"})
 _HELD_BACK = "the receipt follows your vote"
 
 
@@ -83,6 +83,7 @@ class Pane:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._letter = letter(place)
+        self._whole = f".texts[{place}] of the comparison"
         self._name = name
         self._format: Format = format
         self._clock = clock
@@ -100,8 +101,7 @@ class Pane:
         self._void()
 
     def _void(self) -> None:
-        self._text: list[str] = []
-        self._growing = GrowingMarkdown()
+        self._growing = Growing(self._format, self._whole)
         self._html = None
 
     @property
@@ -135,17 +135,15 @@ class Pane:
             self._html = None
 
     def _take(self, text: str) -> None:
-        if not self._text:
+        if not self._growing:
             self._doing = f"{self._model} answers"
         self.state = "answering"
-        self._text.append(text)
+        self._growing.add(text)
         self._html = None
-        if self._format in _MARKDOWN:
-            self._growing.add(text)
 
     def _begin(self, event: AttemptStarted) -> None:
         self._model = model_name(event.provider, event.model)
-        if self._text:
+        if self._growing:
             self._broke_off = True
             self._said.append(f"The answer broke off and begins again with {self._model}.")
         self._void()
@@ -153,7 +151,8 @@ class Pane:
 
     def _finish(self, response: Response) -> None:
         self.response = response
-        self._text, self._html = [response.text], None
+        self._void()
+        self._growing.add(response.text)
         if response.succeeded:
             self.state = "answered"
         else:
@@ -169,8 +168,11 @@ class Pane:
             self.state,
             self._hidden_status() if hidden else self._status(),
             self._shown_html(),
-            plain("".join(self._text)),
-            self._hidden_notices() if hidden else self._notices(),
+            plain(self._growing.text),
+            (
+                *self._growing.left_out(),
+                *(self._hidden_notices() if hidden else self._notices()),
+            ),
             self.running,
             seconds(self._clock() - self._begun_s) if self.running else "",
             self._run,
@@ -181,7 +183,7 @@ class Pane:
 
     def _hidden_status(self) -> str:
         if self.running:
-            return "answering" if self._text else "waiting for the first word"
+            return "answering" if self._growing else "waiting for the first word"
         return _HELD_BACK
 
     def _notices(self) -> tuple[str, ...]:
@@ -205,9 +207,7 @@ class Pane:
         return self._html
 
     def _made_html(self) -> str:
-        text = "".join(self._text)
-        if not text:
-            return ""
-        if not self.running:
-            return answer_html(text, self._format)
-        return self._growing.html() if self._format in _MARKDOWN else text_block(text)
+        if self.running:
+            return self._growing.html()
+        whole = self._growing.text if self.response is None else self.response.text
+        return answer_html(whole, self._format)

@@ -14,6 +14,7 @@ from multimodel_magic.notebook.compare import diffing
 from multimodel_magic.notebook.compare.pane import MARKS, Pane, View
 from multimodel_magic.notebook.compare.twin import Picture
 from multimodel_magic.notebook.compare.voting import verdicts
+from multimodel_magic.notebook.excerpt import excerpt
 from multimodel_magic.notebook.safe_markdown import plain
 from multimodel_magic.types import Finished
 
@@ -51,7 +52,7 @@ def agreed(comparison: Comparison, *, opened: bool = False) -> Agreed:
     """Compare the answers that there are."""
     places = comparison.answered
     labels = [title(comparison, place) for place in places]
-    found = differences([comparison.texts[place] for place in places])
+    found = differences([excerpt(comparison.texts[place]) for place in places])
     note = _same_model(comparison)
     return Agreed(
         diffing.html(found, labels, opened=opened, note=note),
