@@ -374,7 +374,7 @@ def test_the_chart_of_tokens_says_of_how_many_attempts_they_are_unknown() -> Non
         session.record(Response(Request("x", labels=labels), "y", (attempt,)))
     said = chart("tokens", books_of(session)).text
     assert "(n = 2 attempts)" in said
-    assert "Of 2 tokens are unknown, and not in it." in said
+    assert "Not in it: unknown tokens of 2 attempts." in said
 
 
 def test_an_unknown_kind_names_the_nearest() -> None:

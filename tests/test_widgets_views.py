@@ -154,7 +154,7 @@ def test_the_card_counts_requests_costs_fallbacks_and_errors():
     assert "3 (2 answered, 1 failed)" in shown
     assert "$0.50 + 2 of unknown cost, 25% of the session's $2" in shown
     assert "fell back  1" in shown
-    assert "a:b      2 of 2        0.6 s    3.0 s  ▇▇▇▇▇▇▇▇           $0.50" in shown
+    assert "a:b      2 of 2        0.6 s    3.0 s  ▇▇▇▇▇▇▇▇    $0.50" in shown
     assert shown.count("Overloaded: too many") == 2
     assert "as of 12:00:00 UTC" in shown
 

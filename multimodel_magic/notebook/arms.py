@@ -47,9 +47,6 @@ def _report(results: Results) -> Report:
     rows = tuple(
         (*_row(arm), *(_number(arm.own.get(name), ".3g") for name in own)) for arm in results.arms
     )
-    differences = tuple((str(one),) for one in results.differences) or (
-        ("nothing can be compared yet: it takes two units or more in two arms",),
-    )
     return Report(
         (
             Table(
@@ -61,8 +58,9 @@ def _report(results: Results) -> Report:
             Table(
                 "Differences, with intervals that stay valid however often one looks",
                 (),
-                differences,
+                tuple((str(one),) for one in results.differences),
                 f"all of them together miss with probability {results.alpha:g} at most",
+                "nothing can be compared yet: it takes two units or more in two arms",
             ),
         )
     )

@@ -90,7 +90,7 @@ def _row(name: str, row: Mapping[Hashable, Any]) -> tuple[str, ...]:
         f"{row['asked_nobody']:,}" if row["asked_nobody"] else "",
         share(row["fallback_rate"]),
         *(percentile(row[f"latency_p{p}_s"], sure=marks.get(p, True)) for p in (50, 95, 99)),
-        with_unknown(row, row["requests"]),
+        with_unknown(row["cost_usd"], row["unknown_cost"], of=row["requests"]),
         known(row["cost_per_answer_usd"]),
     )
 

@@ -166,7 +166,7 @@ _COST_NOTE = "failed attempts are in every cost; per success: over the answers w
 def _cost(name: str, row: Row) -> tuple[str, ...]:
     return (
         name,
-        with_unknown(row, row["n"]),
+        with_unknown(row["cost_usd"], row["unknown_cost"], of=row["n"]),
         known(row["cost_per_attempt_usd"]),
         known(row["cost_per_answer_usd"]),
         _tokens(row),
@@ -304,12 +304,11 @@ def known(cost_usd: float) -> str:
     return "" if math.isnan(cost_usd) else money(Decimal(cost_usd))
 
 
-def with_unknown(row: Row, n: int) -> str:
-    """Write a sum of known costs, and how many of `n` are unknown."""
-    if n and row["unknown_cost"] == n:
+def with_unknown(cost_usd: float | Decimal, unknown: int, *, of: int) -> str:
+    """Write a sum of known costs, and how many are unknown; nothing of it, where all are."""
+    if unknown and unknown == of:
         return "unknown"
-    unknown = f" + {row['unknown_cost']:,} unknown" if row["unknown_cost"] else ""
-    return money(Decimal(row["cost_usd"])) + unknown
+    return money(Decimal(cost_usd)) + (f" + {unknown:,} unknown" if unknown else "")
 
 
 def _percentiles(n: int, what: str, row: Row) -> tuple[str, ...]:

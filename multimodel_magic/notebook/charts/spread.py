@@ -182,12 +182,15 @@ def tokens(books: Books, ax: Axes) -> str:
     return f"{title}: {told}." + (f" {note.capitalize()}." if note else "")
 
 
+_BY_US = ("of them was", "of them were")
+
+
 def _uncounted(known: pd.DataFrame, *, unknown: int) -> str:
     """Say of how many attempts the vendor did not count the tokens."""
     estimated = int(known["usage_estimated"].fillna(False).astype(bool).sum())
     notes = (
-        f"{estimated:,} of them were counted by us, not the vendor" if estimated else "",
-        f"of {unknown:,} tokens are unknown, and not in it" if unknown else "",
+        f"{number_of(estimated, *_BY_US)} counted by us, not the vendor" if estimated else "",
+        f"not in it: unknown tokens of {number_of(unknown, 'attempt')}" if unknown else "",
     )
     return "; ".join(filter(None, notes))
 

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from multimodel_magic.notebook.receipt import seconds
 from multimodel_magic.notebook.safe_markdown import plain
-from multimodel_magic.notebook.stats import ends
+from multimodel_magic.notebook.stats import ends, with_unknown
 from multimodel_magic.notebook.table import Report, Table
 from multimodel_magic.notebook.widgets import look
 from multimodel_magic.notebook.widgets.busy import busy_label
@@ -279,12 +279,11 @@ def _models(tally: Tally) -> Table:
 def _row(name: str, model: ModelTally, most_s: float) -> tuple[str, ...]:
     latency_s, ttft_s = model.latency_p50_s, model.ttft_p50_s
     blocks = round(BAR * latency_s / most_s) if latency_s and most_s else 0
-    unknown = f" + {model.unknown_cost} unknown" if model.unknown_cost else ""
     return (
         name,
         f"{model.answered} of {model.asked}",
         "" if ttft_s is None else seconds(ttft_s),
         "" if latency_s is None else seconds(latency_s),
         "▇" * blocks,
-        f"{money(model.cost_usd)}{unknown}",
+        with_unknown(model.cost_usd, model.unknown_cost, of=model.asked),
     )
