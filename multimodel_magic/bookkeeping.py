@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from multimodel_magic.client import UnifiedLLMClient
     from multimodel_magic.exchange import Exported, Imported
     from multimodel_magic.ledger import Ledger
+    from multimodel_magic.ledger.since import Since
     from multimodel_magic.metrics import Metrics
 
 __all__ = ["Bookkeeping"]
@@ -46,13 +46,13 @@ class Bookkeeping:
         return self.ledger.attempts_frame(session=self.id)
 
     @fitting
-    def metrics(self, *, since: timedelta | None = None, everything: bool = False) -> Metrics:
+    def metrics(self, *, since: Since | None = None, everything: bool = False) -> Metrics:
         """Return the figures of this session.
 
         Parameters
         ----------
         since
-            Only of what began so long ago at most.
+            Only of what began so long ago at most: `timedelta(days=7)`, `"7d"`; or since a moment.
         everything
             Of all sessions of the ledger, not this one alone.
 
@@ -74,7 +74,7 @@ class Bookkeeping:
 
     @fitting
     def export(
-        self, file: str | Path, *, since: timedelta | None = None, everything: bool = False
+        self, file: str | Path, *, since: Since | None = None, everything: bool = False
     ) -> Exported:
         """Write requests, attempts, outcomes and votes to files (.parquet, .csv or .jsonl).
 

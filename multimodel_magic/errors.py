@@ -67,6 +67,7 @@ __all__ = [
     "UnknownModel",
     "UsageError",
     "did_you_mean",
+    "must_be",
 ]
 
 
@@ -88,6 +89,24 @@ def did_you_mean(word: str, known: Iterable[str], *, most: int = 3, alike: float
     """
     near = get_close_matches(word, list(known), n=most, cutoff=alike)
     return f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+
+
+def must_be(name: str, value: object, kinds: type | tuple[type, ...], give: str) -> None:
+    """Refuse an argument of another kind, before anything is begun with it.
+
+    Raises
+    ------
+    UsageError
+        In one line: which argument, what it is, and what to `give`.
+
+    Examples
+    --------
+    >>> must_be("needs", 3, list, "names such as ['vision']")
+    Traceback (most recent call last):
+    multimodel_magic.errors.UsageError: needs is 3: give names such as ['vision']
+    """
+    if not isinstance(value, kinds):
+        raise UsageError(f"{name} is {value!r:.60}: give {give}")
 
 
 # C0 and C1 controls except tab and newline (terminal escapes), and lone surrogates (not UTF-8).

@@ -23,11 +23,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_args, get_type_hints
 
-from multimodel_magic.errors import ProviderMissing, UsageError, did_you_mean
+from multimodel_magic.errors import ProviderMissing, UsageError, did_you_mean, must_be
 from multimodel_magic.ledger import (
     AttemptRow,
     Ledger,
@@ -43,6 +42,8 @@ from multimodel_magic.wording import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from multimodel_magic.ledger.since import Since
 
 __all__ = [
     "ENDINGS",
@@ -124,7 +125,7 @@ def export(
     file: str | Path,
     *,
     session: str | None = None,
-    since: datetime | timedelta | None = None,
+    since: Since | None = None,
 ) -> Exported:
     """Write a ledger's requests, attempts, outcomes and votes into files.
 
@@ -147,13 +148,11 @@ def export(
     ProviderMissing
         For parquet without pyarrow.
     """
-    _format_of(Path(file))
+    _format_of(_named(file))
     return write(books(ledger, session=session, since=since), file)
 
 
-def books(
-    ledger: Ledger, *, session: str | None = None, since: datetime | timedelta | None = None
-) -> Books:
+def books(ledger: Ledger, *, session: str | None = None, since: Since | None = None) -> Books:
     """Read a ledger's frames, of one session or from a moment on; as for `export`."""
     requests = ledger.requests_frame(session=session, since=since)
     attempts = ledger.attempts_frame(session=session, since=since)
@@ -177,7 +176,7 @@ def _votes_on(ledger: Ledger, request_ids: set[str], session: str | None) -> pd.
 
 def write(source: Books, file: str | Path) -> Exported:
     """Write frames into files, as `export` does."""
-    file = Path(file).expanduser()
+    file = _named(file)
     how = _format_of(file)
     paths = _paths(file)
     frames = (source.requests, source.attempts, source.outcomes, source.votes)
@@ -196,7 +195,7 @@ def read(file: str | Path) -> Books:
         For an unknown ending, a file that is not there or holds something else, and for attempts
         of requests that are not in `file`.
     """
-    file = Path(file).expanduser()
+    file = _named(file)
     how = _format_of(file)
     frames = [
         _read(how, path, row) for path, row in zip(_paths(file), _PARTS.values(), strict=True)
@@ -256,6 +255,11 @@ def _recorded(requests: pd.DataFrame, attempts: pd.DataFrame) -> list[Recorded]:
 # --- files
 
 
+def _named(file: str | Path) -> Path:
+    must_be("the file", file, (str, Path), "its path")
+    return Path(file).expanduser()
+
+
 def _suffix(file: Path) -> str:
     return file.suffix.lower()
 
@@ -265,7 +269,7 @@ def _format_of(file: Path) -> str:
     if ending not in ENDINGS:
         near = did_you_mean(ending, ENDINGS, most=1) or f" (one of {', '.join(ENDINGS)})"
         said = f"{ending!r} is no ending" if ending else "it needs an ending"
-        raise UsageError(f"{file.name}: {said} that can be exported{near}")
+        raise UsageError(f"{file.name}: {said} of such a file{near}")
     return ending
 
 

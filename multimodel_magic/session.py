@@ -22,7 +22,7 @@ from multimodel_magic.client.fitting import fitting
 from multimodel_magic.client.guards import configured, guards_of, set_guards
 from multimodel_magic.comparison.comparing import Comparing
 from multimodel_magic.config import find_config
-from multimodel_magic.errors import ConfigError, did_you_mean
+from multimodel_magic.errors import ConfigError, UsageError, did_you_mean, must_be
 from multimodel_magic.experiments.voting import Voting
 from multimodel_magic.ledger import Ledger
 from multimodel_magic.ledger.keeping import Keeping
@@ -286,6 +286,7 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
             self.configure(None)
             self._is_given = True  # or the next cell would find the very file that was let go
             return
+        must_be("the configuration", path, (str, Path), "its file, or None")
         from multimodel_magic.config import load_config  # pydantic: 0.3 s
 
         path = Path(path).expanduser()
@@ -298,6 +299,8 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
 
         No file is read in its place until `use` names one, or None ends it.
         """
+        if isinstance(config, str | Path):
+            raise UsageError(f"that is a file, not a configuration: llm.use({str(config)!r})")
         self._apply(config)
         self.config_path = self._stamp = None
         self._is_given = config is not None
@@ -326,6 +329,9 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
 
     def alias(self, aliases: Mapping[str, str]) -> None:
         """Take these names of the user's own instead of those given before; a file's stay."""
+        must_be("aliases", aliases, Mapping, "names of your own: {'mine': 'provider:model'}")
+        for name in aliases.values():
+            must_be("an alias", name, str, "what it stands for: {'mine': 'provider:model'}")
         self._aliases = dict(aliases)
         self.client.catalogue = self._catalogue.with_aliases(self._aliases)
 
@@ -366,6 +372,7 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
         """
         from multimodel_magic.experiments import LedgerStore, record_outcome
 
+        must_be("the request", request, (str, Response), "a response or its request_id")
         request_id = request if isinstance(request, str) else request.request_id
         return record_outcome(LedgerStore(self.ledger), request_id, outcome)
 
@@ -384,6 +391,7 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
         from multimodel_magic.experiments import LedgerStore, analyze
         from multimodel_magic.strategies.experiment import declared
 
+        must_be("the experiment", name, str, "its name")
         ours = declared(name, self.client.strategy, *self.client.strategies.values())
         return analyze(ours or name, LedgerStore(self.ledger).assigned(name), control=control)
 

@@ -1,6 +1,7 @@
 """A slip in a caller's code is one line, asks nobody, and leaves no row that cannot be read."""
 
 import inspect
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -129,6 +130,55 @@ def test_a_call_that_does_not_fit_is_one_line(books, call, message):
     with pytest.raises(UsageError) as caught:
         call(Session(client(), ledger=books))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda llm: llm.use(3), "the configuration is 3: give its file, or None"),
+        (lambda llm: llm.configure("a.yml"), "that is a file, not a configuration: llm.use('a.yml"),
+        (lambda llm: llm.alias("x"), "aliases is 'x': give names of your own"),
+        (lambda llm: llm.alias({"a": 3}), "an alias is 3: give what it stands for"),
+        (lambda llm: llm.record_outcome(3, 1), "the request is 3: give a response or its"),
+        (lambda llm: llm.experiment(3), "the experiment is 3: give its name"),
+        (lambda llm: llm("Hi", needs=3), "a list of names is 3: give names such as"),
+        (lambda llm: llm("Hi", needs=[3]), "a need is 3: give text such as 'vision'"),
+        (lambda llm: llm("Hi", fallbacks=3), "a list of names is 3"),
+        (lambda llm: llm("Hi", broken_stream=3), "broken_stream is 3: it must be text"),
+        (lambda llm: llm("Hi", options={3: 4}), "the name of an option is 3: give text"),
+        (lambda llm: llm.client.generate_sync("Hi", history=["x"]), "give Message('user', 'text')"),
+        (lambda llm: llm.client.generate_sync("Hi", history=3), "the history is 3: give what was"),
+        (lambda llm: llm.compare(3, "a,b"), "the prompts is 3: give a text, or several"),
+        (lambda llm: llm.compare("Hi", 3), "the contestants is 3: give 'fast,strong'"),
+        (lambda llm: llm.replay(3), "that is 3: give a strategy, its name or a file"),
+        (lambda llm: llm.replay(since=3), "since is 3: give timedelta(days=7) or '7d'"),
+        (lambda llm: llm.metrics(since="7q"), "'7q' is no time such as 12h, 7d or 2w"),
+        (lambda llm: llm.export(3), "the file is 3: give its path"),
+        (lambda llm: llm.import_file(3), "the file is 3: give its path"),
+        (lambda llm: llm.judge(3), "that is 3, no comparison: such as llm.last_comparison"),
+        (lambda llm: llm.playground(3), "the prompt is 3: give text"),
+        (lambda llm: llm.config_widget(3), "the file is 3: give its path"),
+        (lambda llm: llm.plot.cost(3), "ax is 3: give matplotlib's Axes, or nothing"),
+        (lambda llm: llm.plot.cost(since="7d"), "no argument is called 'since'"),
+    ],
+)
+def test_an_argument_of_the_wrong_kind_is_one_line_for_every_method(books, call, message):
+    with pytest.raises(UsageError) as caught:
+        call(Session(client(), ledger=books))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_how_long_ago_may_be_written_as_on_the_line(books):
+    llm = Session(client(), ledger=books)
+    llm("Hi", "scripted:echo")
+    assert llm.metrics(since="7d").requests == llm.metrics(since=timedelta(days=7)).requests == 1
+    assert llm.metrics(since=datetime.now(UTC) + timedelta(hours=1)).requests == 0
+
+
+def test_a_chart_that_there_is_not_is_told_with_the_nearest(books):
+    with pytest.raises(AttributeError, match="there is no chart 'cst'; did you mean 'cost'"):
+        Session(client(), ledger=books).plot.cst  # noqa: B018 - the look-up is the act
 
 
 def test_a_type_error_of_the_body_is_let_through_and_a_coroutine_function_stays_one():

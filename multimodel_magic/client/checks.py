@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 
 from multimodel_magic.client.cache import mode_named
-from multimodel_magic.errors import MultimodelError, UsageError, did_you_mean
+from multimodel_magic.errors import MultimodelError, UsageError, did_you_mean, must_be
 from multimodel_magic.strategies import Fixed
 from multimodel_magic.strategies.cost import seed_table
 from multimodel_magic.types import (
     BREAKS,
     NEEDS,
+    Message,
     Price,
     PriceOf,
     Provider,
@@ -32,6 +33,7 @@ __all__ = [
     "recorded",
     "strategy_of",
     "trouble",
+    "turns",
 ]
 
 _NUMBERS = (
@@ -83,7 +85,17 @@ def _refuse_slip(name: str, said: str, known: Iterable[str]) -> None:
 
 def names(given: str | Iterable[str]) -> tuple[str, ...]:
     """Take one name for a list of one: a text would else be taken letter by letter."""
+    must_be("a list of names", given, Iterable, "names such as ['fast', 'strong']")
     return (given,) if isinstance(given, str) else tuple(given)
+
+
+def turns(given: Iterable[Message]) -> tuple[Message, ...]:
+    """Take what was said before; only messages, for a text does not say who spoke."""
+    must_be("the history", given, Iterable, "what was said: [Message('user', 'text')]")
+    said = tuple(given)
+    for one in said:
+        must_be("a turn of the history", one, Message, "Message('user', 'text')")
+    return said
 
 
 def providers_of(models: Iterable[str]) -> frozenset[str]:

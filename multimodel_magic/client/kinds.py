@@ -9,12 +9,21 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal
 
-from multimodel_magic.errors import UsageError
+from multimodel_magic.errors import UsageError, must_be
 from multimodel_magic.types import Request, Schema
 
 __all__ = ["check_kinds", "check_parts"]
 
-_TEXTS = ("system", "strategy", "task", "user_tier", "task_value", "unit", "experiment")
+_TEXTS = (
+    "system",
+    "strategy",
+    "task",
+    "user_tier",
+    "task_value",
+    "unit",
+    "experiment",
+    "broken_stream",
+)
 _WHOLE = ("retries", "max_tokens")
 _NUMBERS = ("timeout_s", "hedge_s", "max_cost_usd", "connect_s", "silence_s")
 _PARTS = {
@@ -44,6 +53,8 @@ def check_kinds(request: object) -> None:
     if request.schema is not None and not isinstance(request.schema, Schema):
         kind = type(request.schema).__name__
         raise UsageError(f"schema is {kind}: Request(schema=schema_of(...)) takes what that makes")
+    for need in request.needs:
+        must_be("a need", need, str, "text such as 'vision'")
     _check_names(request)
     _check_numbers(request)
     if request.options:
@@ -71,6 +82,7 @@ def _check_options(options: object) -> None:
     if not isinstance(options, Mapping):
         raise UsageError(f"options is {options!r}: it must map names to values")
     for name, value in options.items():
+        must_be("the name of an option", name, str, "text")
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:

@@ -26,6 +26,7 @@ from multimodel_magic.client.checks import (
     recorded,
     strategy_of,
     trouble,
+    turns,
 )
 from multimodel_magic.client.counting import Counting
 from multimodel_magic.client.fitting import fitting
@@ -275,7 +276,7 @@ class UnifiedLLMClient:
             prompt = Request(
                 prompt,
                 system=system,
-                history=tuple(history),
+                history=turns(history),
                 attachments=attached(attachments),
                 models=(model,) if model else (),
                 strategy=strategy,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.comparison.race import Race, line_up
 from multimodel_magic.comparison.values import Comparison, Comparisons
-from multimodel_magic.errors import UsageError
+from multimodel_magic.errors import UsageError, must_be
 from multimodel_magic.types import Request
 
 __all__ = ["AT_ONCE", "compare"]
@@ -70,6 +70,7 @@ async def compare(
 
 
 def _texts(prompts: str | Iterable[str]) -> Sequence[str]:
+    must_be("the prompts", prompts, Iterable, "a text, or several")
     texts = [prompts] if isinstance(prompts, str) else list(prompts)
     if not texts:
         raise UsageError("there is no prompt to compare by")
@@ -79,6 +80,7 @@ def _texts(prompts: str | Iterable[str]) -> Sequence[str]:
 
 
 def _names(names: str | Iterable[str]) -> tuple[str, ...]:
+    must_be("the contestants", names, Iterable, "'fast,strong' or ['fast', 'strong']")
     given = names.split(",") if isinstance(names, str) else list(names)
     if not all(isinstance(name, str) for name in given):
         raise UsageError("contestants are named by text: 'fast,strong' or ['fast', 'strong']")

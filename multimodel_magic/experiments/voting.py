@@ -104,9 +104,12 @@ class Voting:
         """
         from multimodel_magic.experiments import judge as judging
 
+        judged = comparison or self.compared()
+        if not hasattr(judged, "responses"):
+            raise UsageError(f"that is {judged!r:.60}, no comparison: such as llm.last_comparison")
         judgement = await judging.judge(
             self.client,
-            comparison or self.compared(),
+            judged,
             model=model,
             rubric=rubric or judging.RUBRIC,
             max_tokens=max_tokens,

@@ -26,12 +26,11 @@ from multimodel_magic.ledger.said import Said
 from multimodel_magic.types import Response
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
-
     import pandas as pd
     from sqlalchemy import Connection
 
     from multimodel_magic.ledger.database import Database
+    from multimodel_magic.ledger.since import Since
     from multimodel_magic.metrics.tally import Totals
 
 __all__ = ["Ledger"]
@@ -213,7 +212,7 @@ class Ledger:
     # --- reading
 
     def requests_frame(
-        self, session: str | None = None, since: datetime | timedelta | None = None
+        self, session: str | None = None, since: Since | None = None
     ) -> pd.DataFrame:
         """Return the requests, oldest first, one a row.
 
@@ -232,7 +231,7 @@ class Ledger:
         return self._frame(RequestRow, session, since)
 
     def attempts_frame(
-        self, session: str | None = None, since: datetime | timedelta | None = None
+        self, session: str | None = None, since: Since | None = None
     ) -> pd.DataFrame:
         """Return the attempts of the requests that `requests_frame` would give.
 
@@ -330,12 +329,11 @@ class Ledger:
         rows = sorted([*(found or ()), *ours], key=lambda k: k.request.started_at)
         return tuple(reversed(rows[-n:])) if n > 0 else ()
 
-    def _frame(
-        self, row: type[Row], session: str | None, since: datetime | timedelta | None
-    ) -> pd.DataFrame:
+    def _frame(self, row: type[Row], session: str | None, since: Since | None) -> pd.DataFrame:
         from multimodel_magic.ledger import queries, reading
+        from multimodel_magic.ledger.since import start_of
 
-        start = queries.start_of(since)
+        start = start_of(since)
         found, kept = self._look(partial(reading.found, row=row, session=session, start=start))
         ours = [k for k in kept if queries.is_within(k, session=session, start=start)]
         return reading.framed(row, () if found is None else found, ours)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from multimodel_magic.ledger.database import columns, tables
@@ -13,7 +12,7 @@ from multimodel_magic.ledger.rows import AttemptRow, Recorded, RequestRow, Row
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
-__all__ = ["all_rows", "are_there", "by_id", "is_within", "newest", "rows", "start_of"]
+__all__ = ["all_rows", "are_there", "by_id", "is_within", "newest", "rows"]
 
 
 def rows(
@@ -59,14 +58,6 @@ def are_there(connection: Connection, n: int, *, session: str | None, start: str
         wanted.append(request.c.started_at >= start)
     counted = sa.select(sa.literal(1)).select_from(request).where(*wanted).limit(n).subquery()
     return (connection.scalar(sa.select(sa.func.count()).select_from(counted)) or 0) >= n
-
-
-def start_of(since: datetime | timedelta | None) -> str | None:
-    """Return a moment, or that of so long ago, as the column `started_at` holds it."""
-    if since is None:
-        return None
-    moment = datetime.now(UTC) - since if isinstance(since, timedelta) else since
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def is_within(kept: Recorded, *, session: str | None, start: str | None) -> bool:

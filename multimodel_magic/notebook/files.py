@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from multimodel_magic import exchange
 from multimodel_magic.errors import UsageError, did_you_mean
+from multimodel_magic.ledger.since import ago
 from multimodel_magic.notebook.declaration import SCOPE
 from multimodel_magic.session import Session
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from multimodel_magic.notebook.options import Options
 
 __all__ = ["Scope", "export", "frame", "import_file", "plot", "scope", "words"]
-
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +47,10 @@ def scope(session: Session, words: list[str]) -> Scope:
             near = did_you_mean(word, SCOPE, most=1) or f" (one of {', '.join(SCOPE)})"
             raise UsageError(f"{word!r} is unknown{near}")
         found[word] = "" if word == "--all" else next(left, "")
-    since = _ago(found["--since"]) if "--since" in found else None
+    since = ago(found["--since"]) if "--since" in found else None
     if "--session" in found:
         return Scope(session.id if found["--session"] == "this" else found["--session"], since)
     return Scope(None if found else session.id, since)
-
-
-def _ago(text: str) -> timedelta:
-    """Read how long ago: `30m`, `12h`, `7d`, `2w`."""
-    match = re.fullmatch(r"(\d{1,4})([mhdw])", text)
-    if match is None:
-        raise UsageError(f"--since {text!r} is no time such as 12h, 7d or 2w")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def words(arguments: str) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,6 +15,7 @@ from multimodel_magic.types import Strategy
 if TYPE_CHECKING:
     from multimodel_magic.catalogue import Catalogue
     from multimodel_magic.config import RoutingConfig
+    from multimodel_magic.ledger.since import Since
     from multimodel_magic.replay.result import Replay
 
 __all__ = ["Replaying", "Tell"]
@@ -37,7 +37,7 @@ class Replaying:
         self,
         chooser: str | Path | RoutingConfig | Strategy | None = None,
         *,
-        since: datetime | timedelta | None = None,
+        since: Since | None = None,
         everything: bool = False,
         named: bool = False,
         call: bool = False,

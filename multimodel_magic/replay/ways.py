@@ -100,6 +100,8 @@ class Ways:
             return self._configured(path.name, load_config(path))
         if isinstance(chooser, Strategy):
             return self._resolved(chooser.name, chooser)
+        if not hasattr(chooser, "source"):  # pydantic's, which is not imported for a look
+            raise UsageError(f"that is {chooser!r:.60}: give a strategy, its name or a file")
         return self._configured(chooser.source.name, chooser)
 
     def _configured(self, name: str, config: RoutingConfig) -> Way:

@@ -19,9 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from multimodel_magic import session as sessions
+from multimodel_magic.client.fitting import fitting
 from multimodel_magic.errors import UsageError, did_you_mean
 from multimodel_magic.exchange import Books, books
 from multimodel_magic.notebook.charts import budgets, flow, money, spread
@@ -75,39 +76,53 @@ class Plot:
     """Whose; None: the kernel's."""
     source: Books | None = None
 
+    def __getattr__(self, name: str) -> NoReturn:
+        """Name the chart that is nearest to one that there is not."""
+        near = did_you_mean(name, ALL_KINDS, most=1)
+        raise AttributeError(f"there is no chart {name!r}{near}")
+
+    @fitting
     def of(self, source: Books) -> Plot:
         """Return the charts of these frames (`exchange.books(ledger, ...)`, `exchange.read`)."""
         return Plot(self.session, source)
 
+    @fitting
     def cost(self, ax: Axes | None = None) -> Axes:
         """Draw what was spent so far (US$), by model, over time; unknown costs are counted."""
         return self._drawn("cost", ax)
 
+    @fitting
     def latency(self, ax: Axes | None = None) -> Axes:
         """Draw which share of answers came within so many seconds, a panel a model."""
         return self._drawn("latency", ax)
 
+    @fitting
     def tradeoff(self, ax: Axes | None = None) -> Axes:
         """Draw cost per answer against median latency, with quality where judged."""
         return self._drawn("tradeoff", ax)
 
+    @fitting
     def fallbacks(self, ax: Axes | None = None) -> Axes:
         """Draw from which model to which requests went on after a failure."""
         return self._drawn("fallbacks", ax)
 
+    @fitting
     def tokens(self, ax: Axes | None = None) -> Axes:
         """Draw tokens by kind and model."""
         return self._drawn("tokens", ax)
 
+    @fitting
     def complexity(self, ax: Axes | None = None) -> Axes:
         """Draw how complex the prompts looked to `--strategy complexity`, with the cuts."""
         return self._drawn("complexity", ax)
 
+    @fitting
     def budget(self, ax: Axes | None = None) -> Axes:
         """Draw what is left of the session's budgets (US$), and how it went; a panel each."""
         source = spending(self._whose())
         return _on(ax, lambda axes: budgets.budget(source, axes))
 
+    @fitting
     def replay(self, found: Replay, ax: Axes | None = None) -> Axes:
         """Draw what a replay (`llm.replay("cost")`) changes: first models, cost, latency."""
         return _on(ax, lambda axes: _replay(found, axes))
@@ -132,6 +147,8 @@ plot = Plot()
 
 def _on(ax: Axes | None, draw: Callable[[Axes], str]) -> Axes:
     ax = _axes() if ax is None else ax
+    if not hasattr(ax, "get_figure"):
+        raise UsageError(f"ax is {ax!r:.60}: give matplotlib's Axes, or nothing")
     _draw(draw, ax)
     return ax
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from multimodel_magic.config import find_config
 from multimodel_magic.config.edits import save
 from multimodel_magic.config.search import NAMES
-from multimodel_magic.errors import ConfigError
+from multimodel_magic.errors import ConfigError, must_be
 from multimodel_magic.notebook.widgets import draft as drafts
 from multimodel_magic.notebook.widgets.busy import busy_label
 from multimodel_magic.notebook.widgets.draft import Draft, File, drafted
@@ -40,6 +40,7 @@ def config_widget(session: Session, path: str | Path | None = None) -> ConfigEdi
         The file, which need not be there yet. By default the one in use, else the one that is
         found from the current folder upward, else `routing_config.yml` here.
     """
+    must_be("the file", path or "", (str, Path), "its path")
     found = path or session.config_path or find_config() or NAMES[0]
     return ConfigEditor(session, Path(found).expanduser())
 

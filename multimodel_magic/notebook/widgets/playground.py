@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from multimodel_magic import bridge, pricing
-from multimodel_magic.errors import MultimodelError
+from multimodel_magic.errors import MultimodelError, must_be
 from multimodel_magic.notebook import hosting
 from multimodel_magic.notebook.card import LiveCard
 from multimodel_magic.notebook.options import Options, request_from
@@ -47,6 +47,7 @@ def playground(session: Session, prompt: str = "", *, strategy: str = "") -> Pla
     strategy
         The strategy chosen at first; empty is as configured.
     """
+    must_be("the prompt", prompt, str, "text")
     return Playground(session, prompt, strategy=strategy)
 
 
