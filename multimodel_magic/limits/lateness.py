@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from multimodel_magic.errors import MalformedAnswer, MultimodelError, StreamInterrupted, TimedOut
+from multimodel_magic.limits.alarm import Alarm
 from multimodel_magic.limits.patience import Deadline, Patience
 from multimodel_magic.types import ProviderEvent, Stopped, TextDelta
 
@@ -49,7 +49,7 @@ async def within(
     """
     started = False
     kept = deadline.left_s() * KEPT_FOR_OTHERS if shared else 0.0
-    async with aclosing(events):
+    async with aclosing(events), Alarm() as alarm:
         while True:
             left = deadline.left_s() - kept
             if left <= 0:  # a flood never waits, and what does not wait is not timed out
@@ -58,8 +58,7 @@ async def within(
             is_long = allowed > max(left / 2, kept)
             allowed = max(left / 2, kept) if shared and is_long else allowed
             try:
-                async with asyncio.timeout(min(allowed, left)):
-                    event = await anext(events, None)
+                event = await alarm.within(min(allowed, left), anext(events, None))
             except TimeoutError as error:
                 if left <= allowed:
                     raise _unfinished(who, kept, started=started) from error
