@@ -102,6 +102,18 @@ def test_a_response_is_read_back_as_it_was_recorded(ledger: Ledger) -> None:
     assert [attempt.status for attempt in kept.attempts] == ["failed", "answered"]
 
 
+def test_rows_that_say_unlike_things_are_written_together_and_read_back(ledger: Ledger) -> None:
+    plain = Response(Request("x"), "y", (Attempt("local", "m", 1),), started_at=NOON)
+    nobody = Response(Request("x"), "", error=AllModelsFailed(()), started_at=NOON)
+    ledger.record(plain)
+    ledger.record(nobody)
+    ledger.record(answered())
+    kept = {one.request.request_id: one for one in ledger.last(3)}
+    assert kept[plain.request_id] == recorded(plain)
+    assert kept[nobody.request_id] == recorded(nobody)
+    assert len(kept) == 3
+
+
 def test_the_request_row_says_who_answered_why_and_what_it_cost() -> None:
     row = recorded(answered()).request
     assert row.model == "claude-haiku-5-5"

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from operator import itemgetter
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -128,8 +129,7 @@ class Database:
         self._since_mirrored: int | None = None
         file = file_of(address)
         self.use_mirror(None if file is None else Mirror(file, read_only=read_only))
-        self._insert_request = ""
-        self._insert_attempt = ""
+        self._inserts: dict[tuple[str, ...], str] = {}
 
     def write(
         self, batch: Sequence[Recorded], *, first: Callable[[Connection], None] | None = None
@@ -218,14 +218,30 @@ class Database:
         requests = [row.request for row in batch]
         attempts = [attempt for row in batch for attempt in row.attempts]
         if connection.dialect.name == "sqlite":
-            # The rows are what sqlite3 takes: SQLAlchemy's own way to it costs 30 us a row.
-            connection.exec_driver_sql(self._insert_request, requests)
-            if attempts:
-                connection.exec_driver_sql(self._insert_attempt, attempts)
+            self._insert_said(connection, tables().request, requests)
+            self._insert_said(connection, tables().attempt, attempts)
             return
         connection.execute(tables().request.insert(), [row._asdict() for row in requests])
         if attempts:
             connection.execute(tables().attempt.insert(), [row._asdict() for row in attempts])
+
+    def _insert_said(
+        self, connection: Connection, table: Table, rows: Sequence[RequestRow | AttemptRow]
+    ) -> None:
+        """Insert into SQLite the columns that any of the rows has something in.
+
+        The rows are what sqlite3 takes: SQLAlchemy's own way to it costs 30 us a row. For each
+        None, though, sqlite3 looks for an adapter: half of the time that a request's row takes.
+        """
+        if not rows:
+            return
+        said = [n for n, values in enumerate(zip(*rows, strict=True)) if _is_said(values)]
+        names = tuple(rows[0]._fields[n] for n in said)
+        key = table.name, *names
+        if key not in self._inserts:
+            compiled = table.insert().compile(dialect=connection.dialect, column_keys=names)
+            self._inserts[key] = str(compiled)
+        connection.exec_driver_sql(self._inserts[key], list(map(itemgetter(*said), rows)))
 
     def _write_alone(self, connection: Connection, row: Recorded) -> bool:
         try:
@@ -258,9 +274,6 @@ class Database:
                 self._prepare(connection)
             unless_ready.pop_all()
         self._file = _file(url)
-        t, dialect = tables(), connection.dialect
-        self._insert_request = str(t.request.insert().compile(dialect=dialect))
-        self._insert_attempt = str(t.attempt.insert().compile(dialect=dialect))
         self._connection = connection
         return connection
 
@@ -400,6 +413,10 @@ def _use_wal(connection: Any) -> None:  # noqa: ANN401
             sleep(pause_s)
         else:
             return
+
+
+def _is_said(values: tuple[object, ...]) -> bool:
+    return values.count(None) < len(values)
 
 
 def _free_id(connection: Connection, row: RequestRow) -> str | None:
