@@ -30,6 +30,7 @@ _WORDS = {
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
+    "int_parsing_size": "is too large a number",
     "float_type": "must be a number",
     "decimal_type": "must be a number",
     "is_instance_of": "must be a number",
@@ -47,6 +48,7 @@ _WORDS = {
     "too_long": "takes at most {max_length} values",
     "string_too_long": "must have at most {max_length} characters",
     "decimal_max_digits": "has too many digits (at most {max_digits})",
+    "decimal_whole_digits": "is too much (at most {whole_digits} digits before the point)",
     "decimal_max_places": "has too many decimal places (at most {decimal_places})",
 }
 """Pydantic's error types in the words of a YAML file."""
