@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from difflib import get_close_matches
 
 from multimodel_magic.types import Attempt
@@ -68,6 +69,7 @@ __all__ = [
     "UsageError",
     "did_you_mean",
     "must_be",
+    "must_be_amounts",
 ]
 
 
@@ -107,6 +109,21 @@ def must_be(name: str, value: object, kinds: type | tuple[type, ...], give: str)
     """
     if not isinstance(value, kinds):
         raise UsageError(f"{name} is {value!r:.60}: give {give}")
+
+
+def must_be_amounts(of: object, *names: str, give: str) -> None:
+    """Refuse fields of a value that are neither None nor a number of 0 or more.
+
+    Raises
+    ------
+    UsageError
+        As `must_be` does.
+    """
+    for name in names:
+        value = getattr(of, name)
+        number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+        if value is not None and not (number and value >= 0):
+            raise UsageError(f"{name} is {value!r:.60}: give {give}")
 
 
 # C0 and C1 controls except tab and newline (terminal escapes), and lone surrogates (not UTF-8).

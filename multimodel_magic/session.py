@@ -123,6 +123,10 @@ class Session(Comparing, Voting, Keeping, Replaying, Bookkeeping):
         cache: Mode | None = None,
     ) -> None:
         super().__init__()
+        if client is not None:
+            must_be("the client", client, UnifiedLLMClient, "UnifiedLLMClient(...)")
+        if ledger is not None:
+            must_be("the ledger", ledger, Ledger, "Ledger('books.db')")
         self.id = new_ulid()
         self.ledger = ledger if ledger is not None else Ledger()
         self.client = client or UnifiedLLMClient()

@@ -10,8 +10,11 @@ from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.client.fitting import fitting
 from multimodel_magic.errors import UsageError
 from multimodel_magic.ledger import Ledger
+from multimodel_magic.limits import Budget, Rate
+from multimodel_magic.providers.openai import OpenAIProvider
 from multimodel_magic.providers.scripted import ScriptedProvider
 from multimodel_magic.session import Session
+from multimodel_magic.strategies import Weighted
 from multimodel_magic.types import Attempt, Request, Response, Usage
 
 
@@ -167,6 +170,38 @@ def test_an_argument_of_the_wrong_kind_is_one_line_for_every_method(books, call,
         call(Session(client(), ledger=books))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Session(3), "the client is 3: give UnifiedLLMClient(...)"),
+        (lambda: Session(ledger="a.db"), "the ledger is 'a.db': give Ledger('books.db')"),
+        (lambda: Budget(session_usd="x"), "session_usd is 'x': give US dollars such as"),
+        (lambda: Budget(day_usd=-1), "day_usd is -1: give US dollars"),
+        (lambda: Rate(requests="x"), "requests is 'x': give so many a minute"),
+        (lambda: Weighted({"fast": "x"}), "the weight of 'fast' is 'x': give 0 or more"),
+        (lambda: Weighted("fast"), "the weights is 'fast': give {'fast': 9, 'strong': 1}"),
+        (lambda: OpenAIProvider(api_key=b"sk-1"), "api_key is bytes: give text"),
+    ],
+)
+def test_a_part_made_of_the_wrong_kind_is_one_line(make, message):
+    with pytest.raises(UsageError) as caught:
+        make()
+    assert message in str(caught.value)
+    assert "sk-1" not in str(caught.value)
+
+
+def test_dollars_may_be_written_as_a_float_and_keep_their_digits():
+    assert Budget(session_usd=0.1).session_usd == Decimal("0.1")
+
+
+def test_a_budget_that_is_set_later_is_looked_at_too(books):
+    llm = Session(client(), ledger=books)
+    llm.client.budget = 0.5
+    with pytest.raises(UsageError, match=r"budget is 0\.5: give Budget"):
+        llm("Hi", "scripted:echo")
+    assert len(books.attempts_frame()) == 0
 
 
 def test_how_long_ago_may_be_written_as_on_the_line(books):

@@ -408,6 +408,7 @@ class UnifiedLLMClient:
     # --- one request, from its route to its row
 
     def _begin(self, request: Request) -> Run:
+        check_parts(self.strategy, self.ledger, self.budget)  # they may be changed at any time
         now = self._clock()
         allowed = self.patience.timeout_s if request.timeout_s is None else request.timeout_s
         means = Means(

@@ -35,7 +35,7 @@ def find_config(start: Path | None = None) -> Path | None:
     """
     if named := os.environ.get(VARIABLE):
         path = Path(named).expanduser()
-        if not path.is_file():
+        if not path.exists():  # a folder is told to be one
             raise ConfigError(f"{named}: no such file; {VARIABLE} names it")
         return path
     return next((path for path in _places(start or Path.cwd()) if path.is_file()), None)

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from multimodel_magic.errors import must_be_amounts
 from multimodel_magic.pricing import money
 from multimodel_magic.wording import number_of
 
@@ -41,6 +42,14 @@ class Budget:
     session_usd: Decimal | None = None
     day_usd: Decimal | None = None
     unknown: Literal["refuse", "allow"] = "refuse"
+
+    def __post_init__(self) -> None:
+        names = ("call_usd", "session_usd", "day_usd")
+        must_be_amounts(self, *names, give="US dollars such as Decimal('0.50')")
+        for name in names:
+            value = getattr(self, name)
+            if isinstance(value, int | float):  # its digits as written: 0.1 is no tenth
+                object.__setattr__(self, name, Decimal(str(value)))
 
     def __bool__(self) -> bool:
         return (self.call_usd, self.session_usd, self.day_usd) != (None, None, None)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from multimodel_magic.errors import must_be_amounts
 from multimodel_magic.types import RateHint
 
 __all__ = ["Lease", "Limiter", "Rate", "Window"]
@@ -21,6 +22,9 @@ class Rate:
     requests: float | None = None
     tokens: float | None = None
     """Input and output together."""
+
+    def __post_init__(self) -> None:
+        must_be_amounts(self, "requests", "tokens", give="so many a minute")
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ from multimodel_magic.errors import (
     ProviderMissing,
     Retryable,
     TimedOut,
+    UsageError,
 )
 from multimodel_magic.providers.faults import Place, Rule, fault
 from multimodel_magic.providers.frames import Frames
@@ -96,6 +97,8 @@ class Remote:
         self.name = name
         self.timeout_s = timeout
         self._given_url = base_url and veiled(base_url)
+        if not isinstance(api_key, str | None):  # its value stays unsaid
+            raise UsageError(f"api_key is {type(api_key).__name__}: give text")
         self._given_key = Secret(api_key or "")
         self._key_env = key_env or f"{prefix}_API_KEY"
         self._url_env = f"{prefix}_BASE_URL"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from multimodel_magic.errors import UsageError
+from multimodel_magic.errors import UsageError, must_be
 from multimodel_magic.strategies.dealing import BUCKETS, bucket
 from multimodel_magic.types import Reason, Request, Route
 
@@ -45,7 +45,9 @@ class Weighted:
     name: str = "weighted"
 
     def __post_init__(self) -> None:
+        must_be("weighted: the weights", self.weights, Mapping, "{'fast': 9, 'strong': 1}")
         for model, weight in self.weights.items():
+            must_be(f"weighted: the weight of {model!r}", weight, (int, float), "0 or more")
             if isinstance(weight, bool) or not (math.isfinite(weight) and weight >= 0):
                 raise UsageError(f"weighted: the weight of {model!r} is {weight!r}; give 0 or more")
         if not any(self.weights.values()):
