@@ -7,8 +7,10 @@ import pytest
 
 from multimodel_magic import plugins
 from multimodel_magic.client import UnifiedLLMClient
-from multimodel_magic.errors import ProviderMissing, UsageError
+from multimodel_magic.config import parse_config
+from multimodel_magic.errors import ConfigError, ProviderMissing, UsageError
 from multimodel_magic.providers.scripted import ScriptedProvider
+from multimodel_magic.routing import build_strategy
 
 
 @pytest.fixture
@@ -95,6 +97,15 @@ def test_a_package_that_cannot_be_imported_or_made_is_one_line() -> None:
             ProviderMissing, match=f"'{name}' cannot be made: RuntimeError: no lice"
         ):
             make(name)
+
+
+@pytest.mark.usefixtures("stranger")
+@pytest.mark.parametrize("where", ["strategy", "rules.0.strategy"])
+def test_a_file_that_names_a_broken_package_is_told_its_line(where: str) -> None:
+    rule = "rules: [{strategy: ill}]" if "rules" in where else "strategy: ill"
+    config = parse_config(f"routing:\n  {rule}\n")
+    with pytest.raises(ConfigError, match=rf"yml:2: routing\.{where}: the strategy 'ill' cannot"):
+        build_strategy(config)
 
 
 @pytest.mark.usefixtures("stranger")

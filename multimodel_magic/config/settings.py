@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -195,6 +196,15 @@ class TaskSettings(Strict):
         return {**FAMILIES, **self.families}
 
 
+def _of_json(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Refuse numbers that YAML knows and JSON does not: they would be written as null."""
+    try:
+        json.dumps(schema, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise fault("JSON has no .nan and no .inf") from error
+    return schema
+
+
 class CascadeSettings(Strict):
     """How `cascade` goes up: the rungs from the cheapest, and what their answers must pass.
 
@@ -204,7 +214,9 @@ class CascadeSettings(Strict):
     models: Annotated[Words, Field(min_length=1)] = ("fast", "strong")
     format: Literal["json", "code"] | None = None
     """What an answer must hold: JSON, or a fenced block of code."""
-    answer_schema: Mapping[str, Any] | None = Field(default=None, alias="schema")
+    answer_schema: Annotated[Mapping[str, Any], AfterValidator(_of_json)] | None = Field(
+        default=None, alias="schema"
+    )
     """A JSON Schema that an answer must fit."""
     least_logprob: Annotated[float, Field(le=0)] | None = None
     """The lowest mean log-probability of its tokens that will do, where the provider tells it."""

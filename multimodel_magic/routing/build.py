@@ -17,7 +17,7 @@ from multimodel_magic.config import Problem, RoutingConfig, as_error
 from multimodel_magic.config.document import Path
 from multimodel_magic.config.schema import ExperimentSettings, Rule
 from multimodel_magic.config.settings import CascadeSettings
-from multimodel_magic.errors import UsageError, did_you_mean
+from multimodel_magic.errors import MultimodelError, UsageError, did_you_mean
 from multimodel_magic.pricing import Rates
 from multimodel_magic.routing.matching import Look
 from multimodel_magic.routing.rules import Asked, BoundRule, ByRules, Dealt, Guarded
@@ -167,8 +167,27 @@ def _check_names(config: RoutingConfig) -> None:
         for path, name in named.items()
         if name is not None and name not in {*STRATEGIES, *plugins.strategy_names()}
     ]
-    if unknown := [*unknown, *_rates_of_nobody(config), *_unchecked_schema(config)]:
-        raise as_error(unknown, config.source)
+    wrong = [*unknown, *_rates_of_nobody(config), *_unchecked_schema(config), *_unmade(named)]
+    if wrong:
+        raise as_error(wrong, config.source)
+
+
+def _unmade(named: Mapping[Path, str | None]) -> Iterator[Problem]:
+    """Find plugins that are installed and cannot be made: the file names them, at these lines."""
+    for path, name in named.items():
+        if name in plugins.strategy_names() and name not in STRATEGIES:
+            try:
+                _guest(name)
+            except MultimodelError as error:
+                yield Problem(path, str(error))
+
+
+def _guest(name: str) -> Guest:
+    """Make the strategy that a package registers under that name."""
+    plugin = plugins.make_strategy(name)
+    if not isinstance(plugin, Strategy):
+        raise UsageError(f"the plugin {name!r} gives {type(plugin).__name__}, no Strategy")
+    return Guest(plugin, name)
 
 
 def _unchecked_schema(config: RoutingConfig) -> Iterator[Problem]:
@@ -275,10 +294,7 @@ class Shelf:
             return _MAKERS[name](self)
         if name not in plugins.strategy_names():
             raise UsageError(unknown_strategy(name))
-        plugin = plugins.make_strategy(name)
-        if not isinstance(plugin, Strategy):
-            raise UsageError(f"the plugin {name!r} gives {type(plugin).__name__}, no Strategy")
-        return Guest(plugin, name)
+        return _guest(name)
 
     @property
     def default(self) -> Strategy:
