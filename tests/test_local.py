@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import importlib.util
+import json
 import statistics
 import subprocess
 import sys
@@ -129,8 +130,6 @@ class TestWithTheModel:
         assert tokens[0] != tokens[1]
 
     async def test_json_can_be_asked_for(self) -> None:
-        import json
-
         shape = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
         options = {"response_format": {"type": "json_object", "schema": shape}}
         said = text(await ask(Request("Give n.", max_tokens=40, options=options)))  # type: ignore[arg-type]
@@ -160,6 +159,18 @@ class TestWithTheModel:
         request = Request(prompt, max_tokens=120, schema=schema_of(shape))
         parsed = read(schema_of(shape), text(await ask(request)))
         assert parsed.error is None
+
+    async def test_numbers_and_names_are_copied_into_an_object(self) -> None:
+        shape = {"properties": {"city": {"type": "string"}, "sold": {"type": "integer"}}}
+        sale = schema_of({"type": "object", **shape, "required": ["city", "sold"]})
+        told = "Oslo sold 3, Lima sold 14 and Pune sold 8."
+        sales = schema_of({"type": "array", "items": sale.to_json()})
+        said = text(await ask(Request(told, max_tokens=160, schema=sales)))
+        assert {(one["city"], one["sold"]) for one in json.loads(said)} == {
+            ("Oslo", 3),
+            ("Lima", 14),
+            ("Pune", 8),
+        }
 
     async def test_a_schema_that_no_grammar_can_say_is_told_in_words(self) -> None:
         long = schema_of({"type": "string", "minLength": 5000})

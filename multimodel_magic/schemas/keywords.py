@@ -8,7 +8,7 @@ from typing import Any
 
 from multimodel_magic.errors import UsageError, did_you_mean
 
-__all__ = ["check_schema", "compiled", "parts", "too_deep", "words"]
+__all__ = ["check_schema", "check_sense", "compiled", "parts", "too_deep", "words"]
 
 
 def words(text: str) -> frozenset[str]:
@@ -68,16 +68,28 @@ did you mean 'required'?
     if too_deep(schema):
         raise UsageError(f"{where}: nested more than {DEEPEST} deep")
     _check_words(schema, where)
+    try:
+        plain = json.loads(json.dumps(schema, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{where}: it is no JSON: {error}") from None
+    check_sense(plain, where)
+
+
+def check_sense(schema: Mapping[str, Any], where: str) -> None:
+    """Refuse keywords whose own values make no sense, such as a pattern that is none.
+
+    Raises
+    ------
+    UsageError
+        In one line: the place, and what is wrong.
+    """
     from jsonschema_rs import ValidationError
 
     try:
-        plain = json.loads(json.dumps(schema, allow_nan=False))
-        compiled(plain)
+        compiled(schema)
     except ValidationError as error:
         place = ".".join([where, *map(str, error.instance_path)])
         raise UsageError(f"{place}: {error.message[:200]}") from None
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{where}: it is no JSON: {error}") from None
 
 
 def _check_words(schema: Mapping[Any, Any], where: str) -> None:

@@ -37,8 +37,8 @@ def test_make_demo_prints_its_receipts_and_nothing_that_looks_like_a_fault():
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert ran.returncode == 0, ran.stderr
     receipts = [line for line in ran.stdout.splitlines() if line.startswith("cell ")]
-    assert len(receipts) == 5
-    assert "fell back from scripted:overloaded" in receipts[3]
+    assert len(receipts) == 7
+    assert "fell back from scripted:overloaded" in receipts[5]
     assert "WARNING" not in ran.stderr
 
 
