@@ -78,7 +78,8 @@ class OllamaProvider(Remote):
         rule(
             FeatureMissing,
             *(400, 500),
-            words=r"does not support|missing data required for image|grammar|json schema|format",
+            words=r"does not support|missing data required for image|"
+            r"grammar|json schema|invalid format",
         ),
     )
 

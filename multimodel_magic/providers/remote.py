@@ -38,7 +38,7 @@ from multimodel_magic.providers.owned import refuse_owned
 from multimodel_magic.providers.rates import rate_hint
 from multimodel_magic.providers.structured import in_words, refuses_schema
 from multimodel_magic.providers.wire import Json, Reading, read
-from multimodel_magic.types import Attachment, Message, ProviderEvent, Request, Schema
+from multimodel_magic.types import Attachment, Message, Notice, ProviderEvent, Request, Schema
 
 if TYPE_CHECKING:
     import httpx2
@@ -204,6 +204,8 @@ class Remote:
             try:
                 if (hint := rate_hint(response.headers)) is not None:
                     yield hint
+                if request.schema and (model, request.schema.sha256) in self._only_in_words:
+                    yield Notice(f"{place.name} is told the schema in words, and not held to it")
                 whole = self._is_whole(request)
                 frames = self._frames()
                 async with aclosing(read(response, reading, frames, whole=whole)) as events:

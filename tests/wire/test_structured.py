@@ -13,7 +13,7 @@ from multimodel_magic.providers.anthropic import AnthropicProvider
 from multimodel_magic.providers.ollama import OllamaProvider
 from multimodel_magic.providers.openai import OpenAIProvider
 from multimodel_magic.schemas import fault_of, schema_of
-from multimodel_magic.types import Request
+from multimodel_magic.types import Notice, Request
 from tests.wire.wires import Chat
 
 CITY = {
@@ -34,9 +34,13 @@ REFUSALS = [
 ]
 
 
-async def sent(wire: Any, raw: Any, ask: Any, request: Request) -> Any:
+async def sent(
+    wire: Any, raw: Any, ask: Any, request: Request, *, notices: int | None = None
+) -> Any:
     raw.stream(wire, *wire.answer(SAID))
-    assert (await ask(wire.provider(raw.url), request)).text == SAID
+    answer = await ask(wire.provider(raw.url), request)
+    told = sum(isinstance(event, Notice) for event in answer.events)
+    assert (answer.text, notices in (None, told)) == (SAID, True)
     return json.loads(raw.bodies[-1])
 
 
@@ -63,7 +67,7 @@ def words(body: Any) -> str:
 
 
 async def test_each_vendors_own_option_holds_the_schema(wire: Any, raw: Any, ask: Any) -> None:
-    body = await sent(wire, raw, ask, HELD)
+    body = await sent(wire, raw, ask, HELD, notices=0)
     strict = {"name": "City", "schema": CLOSED, "strict": True}
     option = {name: body[name] for name in body.keys() & OPTIONS}
     assert option in [
@@ -124,7 +128,10 @@ async def test_a_server_that_takes_no_schema_is_asked_in_words(
     refuse(raw, refusal, status)
     provider = wire.provider(raw.url)
     raw.stream(wire, *wire.answer(SAID))
-    assert (await ask(provider, HELD)).text == SAID
+    answer = await ask(provider, HELD)
+    notices = [event.text for event in answer.events if isinstance(event, Notice)]
+    assert notices == [f"{provider.name}:m is told the schema in words, and not held to it"]
+    assert answer.text == SAID
     held, told = (json.loads(body) for body in raw.bodies)
     assert schema_sent(held) in (CLOSED, CITY)
     assert schema_sent(told) is None
