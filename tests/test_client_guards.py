@@ -232,6 +232,20 @@ async def test_beyond_its_rate_another_model_that_is_free_answers_at_once():
     assert "rate limit" in response.route.left_out[0].why
 
 
+ESTIMATE = Request("Hi").estimated_input_tokens() + 1000
+
+
+@pytest.mark.parametrize(
+    ("usage", "taken"),
+    [(Usage(2, 3), 5), (Usage(None, None), ESTIMATE), (Usage(2, None), ESTIMATE)],
+)
+async def test_tokens_that_the_vendor_did_not_count_stay_taken_as_estimated(usage, taken):
+    client = make_client({"m": [[UsageIs(usage), *OK]]}, rates={"a": Rate(tokens=60_000)})
+    before = client.limiter.windows()[0].left
+    await client.generate("Hi", "a:m", max_tokens=1000)
+    assert before - client.limiter.windows()[0].left == pytest.approx(taken)
+
+
 async def test_a_short_queue_is_no_reason_to_fall_back():
     client = make_client({"m": [OK]}, {"n": [OK]}, rates={"a": Rate(requests=60)})
     models = [(await client.generate("Hi", "a:m", fallbacks=["b:n"])).model for _ in range(12)]

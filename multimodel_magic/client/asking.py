@@ -173,9 +173,9 @@ def _close(run: Run, call: Call, error: BaseException | None) -> Attempt:
     means.purse.pay(place.provider, attempt.cost_usd, place.held_usd)
     place.held_usd = NOTHING
     if place.lease is not None:
-        usage = attempt.usage
-        used = (usage.input_tokens or 0) + (usage.output_tokens or 0)
-        means.limiter.settle(place.lease, used)
+        read, written = attempt.usage.input_tokens, attempt.usage.output_tokens
+        if read is not None and written is not None:  # else the estimate stands
+            means.limiter.settle(place.lease, read + written)
         place.lease = None
     if means.patience.hedge == "p95" and attempt.ttft_s is not None:
         means.pace.note(place.name, attempt.ttft_s)
