@@ -70,6 +70,7 @@ __all__ = [
     "did_you_mean",
     "must_be",
     "must_be_amounts",
+    "shown_as",
 ]
 
 
@@ -145,6 +146,14 @@ class MultimodelError(Exception):
     def _render_traceback_(self) -> list[str]:
         """Give IPython one line instead of the frames of asyncio and httpx."""
         return [f"{type(self).__name__}: {self}"]
+
+
+def shown_as(error: BaseException, ended: MultimodelError) -> None:
+    """Let IPython show an exception of Python's in the one line of one of ours.
+
+    It travels on as it is: asyncio compares the very class of a cancellation.
+    """
+    error._render_traceback_ = ended._render_traceback_  # type: ignore[attr-defined]
 
 
 class Retryable(MultimodelError):

@@ -24,6 +24,7 @@ from multimodel_magic.errors import (
     Retryable,
     StreamInterrupted,
     TimedOut,
+    shown_as,
 )
 from multimodel_magic.limits import (
     Breakers,
@@ -221,7 +222,7 @@ def stopped(run: Run, error: asyncio.CancelledError, *, kept: bool) -> Cancelled
     Parameters
     ----------
     error
-        It travels on as it is: asyncio compares its class, so that it can be none of ours.
+        Travels on as it is.
     kept
         Whether a ledger has the request.
     """
@@ -231,7 +232,7 @@ def stopped(run: Run, error: asyncio.CancelledError, *, kept: bool) -> Cancelled
     ended = Cancelled(
         f"interrupted after {after_s:.1f} s of {doing}" + "; it is in the ledger" * kept
     )
-    error._render_traceback_ = ended._render_traceback_  # type: ignore[attr-defined]  # IPython asks it
+    shown_as(error, ended)
     return ended
 
 

@@ -9,13 +9,14 @@ from dataclasses import replace
 from multimodel_magic.client import UnifiedLLMClient
 from multimodel_magic.comparison.race import Race, line_up
 from multimodel_magic.comparison.values import Comparison, Comparisons
-from multimodel_magic.errors import UsageError, must_be
+from multimodel_magic.errors import Cancelled, UsageError, must_be, shown_as
 from multimodel_magic.types import Request
 
-__all__ = ["AT_ONCE", "compare"]
+__all__ = ["AT_ONCE", "INTERRUPTED", "compare"]
 
 AT_ONCE = 8
 """How many requests of a table are under way at a time."""
+INTERRUPTED = "interrupted: every contestant was stopped; what came is in llm.last_comparison"
 
 
 async def compare(
@@ -62,6 +63,9 @@ async def compare(
         async with asyncio.TaskGroup() as group:
             for race in races:
                 group.create_task(race.run())
+    except asyncio.CancelledError as error:
+        shown_as(error, Cancelled(INTERRUPTED))
+        raise
     finally:
         for race in races:
             keep(race.comparison)

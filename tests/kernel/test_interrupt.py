@@ -81,6 +81,17 @@ def test_an_interrupt_of_what_code_asks_is_one_line_at_once(kernel, code):
     )
 
 
+@on_every_ipykernel
+@pytest.mark.parametrize("call", ["llm.compare", "await llm.acompare"])
+def test_an_interrupted_comparison_is_one_line_too(kernel, call):
+    kernel.run(SLOW)
+    ran = kernel.run(f"{call}('Hello', 'scripted:echo,scripted:answers')", interrupt_after_s=1.0)
+    kernel.run("%llm chaos off")
+    assert ran.took_s < 1.0 + 2.0
+    (line,) = ran.traceback
+    assert line.startswith("Cancelled: interrupted: every contestant was stopped")
+
+
 def test_the_key_appears_nowhere_but_in_the_header(kernel, drip):
     ran = kernel.run("%%llm openai:n -v\nHello", interrupt_after_s=1.5)
     reports = [kernel.run(f"%llm {word}") for word in ("why", "doctor", "", "models", "df")]

@@ -7,6 +7,7 @@ from typing import Any
 
 from multimodel_magic import bridge
 from multimodel_magic.comparison import Comparison, Comparisons, line_up
+from multimodel_magic.comparison.ask import INTERRUPTED
 from multimodel_magic.errors import Cancelled, MultimodelError, UsageError
 from multimodel_magic.notebook import hosting
 from multimodel_magic.notebook.compare import gallery, picture, table, twin
@@ -22,7 +23,6 @@ __all__ = ["again", "attended", "compare", "compare_async", "dry_run", "show"]
 
 _NO_ANSWER = "no contestant answered; each says why in its pane (--soft goes on)"
 _ALL_STOPPED = "every contestant was stopped; what came is in llm.last_comparison"
-_INTERRUPTED = "interrupted: every contestant was stopped; what came is in llm.last_comparison"
 
 
 def compare(
@@ -93,7 +93,7 @@ def _closed(board: Board, options: Options, *, stopped: bool) -> Comparison:
     comparison = board.comparison
     errors = [response.error if response else None for response in comparison.responses]
     if stopped or all(isinstance(error, Cancelled) for error in errors):
-        raise Cancelled(_INTERRUPTED if stopped else _ALL_STOPPED)
+        raise Cancelled(INTERRUPTED if stopped else _ALL_STOPPED)
     if not comparison.answered and not options.soft:
         raise MultimodelError(_NO_ANSWER)
     return comparison
