@@ -171,6 +171,32 @@ async def test_a_judge_that_is_a_model_answers_in_its_own_words():
     assert response.attempts[0].turned_down == "graded 3 of 10"
 
 
+class Plugin(ScriptedProvider):
+    """A third party's, which has never heard of schemas."""
+
+    takes_schemas = False
+
+
+@pytest.mark.parametrize("spec", ["", "latency=0s"])
+async def test_to_a_provider_that_knows_no_schemas_it_is_told_in_words(spec):
+    plugged = make_client(SCRIPT, kind=Plugin)
+    plugged.chaos({"a": spec} if spec else None)
+    response = await plugged.generate("Oslo?", "a:good", system="Be brief.", schema=City)
+    (_, request), *_ = plugged.providers["a"].requests
+    assert response.value == City("Oslo", 7)
+    assert (request.schema, request.prompt) == (None, "Oslo?")
+    assert request.system.startswith("Be brief.\n\nAnswer with JSON alone")
+    assert request.system.endswith(schema_of(City).text)
+    assert response.request.system == "Be brief."
+
+
+async def test_a_rehearsed_provider_takes_the_schema_as_without_the_rehearsal():
+    rehearsed = client()
+    rehearsed.chaos({"a": "latency=0s"})
+    await rehearsed.generate("Oslo?", "a:good", schema=City)
+    assert rehearsed.providers["a"].requests[0][1].schema == schema_of(City)
+
+
 # --- what is kept
 
 

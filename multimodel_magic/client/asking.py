@@ -79,7 +79,7 @@ async def ask(run: Run, place: Place) -> AsyncGenerator[Event, None]:
     yield AttemptStarted(place.provider, place.model, call.number, place.rank)
     _keep_begun(run, call)
     try:
-        said = provider.stream(place.model, _sent(run, place))
+        said = provider.stream(place.model, _sent(run, place, provider))
         async with aclosing(_heard(run, call, said)) as heard:
             async for event in heard:
                 yield event
@@ -112,9 +112,13 @@ async def _heard(
     call.ended_s = run.means.clock()
 
 
-def _sent(run: Run, place: Place) -> Request:
+def _sent(run: Run, place: Place, provider: Provider) -> Request:
     """Return the request as the provider gets it."""
     sent = run.means.patience.on_the_wire(run.request.spelled_out())
+    if sent.schema is not None and not getattr(provider, "takes_schemas", False):
+        from multimodel_magic.providers.structured import in_words
+
+        sent = in_words(sent).without_schema()
     return replace(sent, logprobs=True) if weighs(run, place) else sent
 
 

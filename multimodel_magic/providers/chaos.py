@@ -179,6 +179,11 @@ class ChaosProvider:
         """The wrapped provider's name."""
         return self._provider.name
 
+    @property
+    def takes_schemas(self) -> bool:
+        """Whether the wrapped provider holds models to schemas."""
+        return getattr(self._provider, "takes_schemas", False)
+
     async def stream(self, model: str, request: Request) -> AsyncGenerator[ProviderEvent, None]:
         """Ask the wrapped provider, or fail as dealt; says so before."""
         number = self._calls[model] = self._calls.get(model, 0) + 1

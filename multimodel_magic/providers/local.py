@@ -95,6 +95,8 @@ class LocalProvider:
     (350 MB). Loading takes 0.3 to 0.7 s, in which the engine holds Python's global lock.
     """
 
+    takes_schemas = True
+
     def __init__(
         self,
         *,

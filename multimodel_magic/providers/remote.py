@@ -76,6 +76,7 @@ class Remote:
         ever sent to an address that goes by another name.
     """
 
+    takes_schemas: ClassVar[bool] = True
     vendor_url: ClassVar[str]
     """The vendor's own address, which wants a key."""
     package: ClassVar[str]

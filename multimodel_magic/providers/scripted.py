@@ -171,6 +171,9 @@ class ScriptedProvider:
     >>> provider = ScriptedProvider({"m": [[Fail(Overloaded("busy"))], [Say("Hello.")]]})
     """
 
+    takes_schemas = True
+    """It plays what it was given, and keeps requests as they came."""
+
     def __init__(
         self,
         script: Mapping[str, Sequence[Play]] | None = None,

@@ -27,7 +27,11 @@ __all__ = [
 
 @runtime_checkable
 class Provider(Protocol):
-    """One vendor's wire. Errors leave it translated into `multimodel_magic.errors`."""
+    """One vendor's wire. Errors leave it translated into `multimodel_magic.errors`.
+
+    One that can hold a model to `Request.schema` says so by an attribute `takes_schemas`, true;
+    to the others the client tells the schema in words, and they know nothing of it.
+    """
 
     @property
     def name(self) -> str:
