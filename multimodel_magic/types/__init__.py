@@ -19,6 +19,14 @@ from multimodel_magic.types.events import (
     TextDelta,
 )
 from multimodel_magic.types.ids import new_ulid
+from multimodel_magic.types.judges import (
+    AnyJudge,
+    AskingJudge,
+    InTurn,
+    Judge,
+    Verdict,
+    WeighingJudge,
+)
 from multimodel_magic.types.protocols import (
     PriceOf,
     Provider,
@@ -31,12 +39,8 @@ from multimodel_magic.types.values import (
     MAIN_THREAD,
     NEEDS,
     UNFINISHED,
-    AnyJudge,
-    AskingJudge,
     Attempt,
     Candidate,
-    InTurn,
-    Judge,
     LeftOut,
     LLMResponse,
     Message,
@@ -48,8 +52,6 @@ from multimodel_magic.types.values import (
     Response,
     Route,
     Usage,
-    Verdict,
-    WeighingJudge,
 )
 
 __all__ = [
