@@ -261,3 +261,19 @@ def test_a_cell_loses_the_line_end_that_nobody_typed_and_no_other():
 
 def test_a_default_list_of_models_may_have_spaces():
     assert with_defaults(parse_cell(""), models=("a", " b", " ")).models == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--temperature", "(what only the vendor knows: -o temperature VALUE)"),
+        ("--seed", "-o seed VALUE"),
+        ("--startegy", "did you mean '--strategy'?"),
+        ("--maxtokens", "did you mean '--max-tokens'?"),
+        ("-9", "put -- first"),
+    ],
+)
+def test_an_option_that_there_is_not_names_the_right_way(flag, said):
+    with pytest.raises(UsageError) as caught:
+        parse_cell(f"{flag} 3")
+    assert said in str(caught.value)

@@ -227,19 +227,28 @@ def _read_options(text: str, values: _Values, *, positional: bool) -> str:
         text = _read_option(text, values)
 
 
+_DASHED = " (a prompt that begins with a dash: put -- first)"
+
+
 def _read_option(text: str, values: _Values) -> str:
     known = actions()
     match = _OPTION.match(text)
     flag = match[0] if match else re.split(r"[=\s]", text, maxsplit=1)[0]
     if match is None or flag not in known:
-        near = (
-            did_you_mean(flag, known, most=1) or " (a prompt that begins with a dash: put -- first)"
-        )
-        refuse(f"unknown option {flag!r}{near}")
+        refuse(f"unknown option {flag!r}{_instead_of(flag)}")
     action, rest = known[flag], text[match.end() :]
     words, rest = _values_of(action, flag, rest)
     _set(action, flag, words, values)
     return rest
+
+
+def _instead_of(flag: str) -> str:
+    """Name the nearest option, else how the vendor's own are given, or how a prompt is."""
+    near = did_you_mean(flag, actions(), most=1)
+    name = re.fullmatch(r"--([a-z]\w{2,})", flag)
+    if name is None or did_you_mean(flag, actions(), most=1, alike=0.8):
+        return near or _DASHED
+    return f"{near} (what only the vendor knows: -o {name[1]} VALUE)"
 
 
 def _values_of(action: argparse.Action, flag: str, rest: str) -> tuple[list[str], str]:
