@@ -316,6 +316,17 @@ def test_latency_and_cost_compare_as_ratios_of_geometric_means() -> None:
     assert cost.verdict == "treatment is higher"
 
 
+def test_a_few_units_claim_no_impossible_difference_and_no_row_of_digits() -> None:
+    dealt = [
+        row(arm, i, succeeded=bool(i), latency_s=seconds * 10**i)
+        for arm, seconds in (("control", 0.1), ("treatment", 1.0))
+        for i in range(2)
+    ]
+    found = {one.metric: one for one in analyze("trial", dealt).differences}
+    assert (found["success"].low, found["success"].high) == (-1.0, 1.0)
+    assert "[under 0.001, over 1,000]" in str(found["latency_s"])
+
+
 def test_cost_of_a_free_arm_compares_as_a_difference_in_dollars() -> None:
     dealt = [*(row("control", i, cost_usd=0.0) for i in range(60))]
     dealt += [row("treatment", i, cost_usd=0.01 + i % 2 * 0.01) for i in range(60)]

@@ -24,6 +24,8 @@ __all__ = ["METRICS", "WORDS", "ArmResult", "Difference", "arm_result", "compare
 METRICS = MEASURES
 """What arms are compared by. All differences together are wrong with probability alpha."""
 
+_FAR = 1000
+
 WORDS = {
     "success": "success rate",
     "score": "mean score",
@@ -83,8 +85,8 @@ class Difference:
     more: int | None
 
     def __str__(self) -> str:
-        shown = ".3f" if self.kind == "ratio" else "+.3g"
-        numbers = f"{self.estimate:{shown}} [{self.low:{shown}}, {self.high:{shown}}]"
+        shown = _times if self.kind == "ratio" else "{:+.3g}".format
+        numbers = f"{shown(self.estimate)} [{shown(self.low)}, {shown(self.high)}]"
         what = f"{self.arm} {'/' if self.kind == 'ratio' else '-'} {self.control}"
         return f"{WORDS.get(self.metric, self.metric)}: {what} = {numbers}, {self.verdict}"
 
@@ -172,8 +174,12 @@ def compare(
 
 
 def _said(metric: str, names: tuple[str, str], found: Interval, *, log: bool) -> Difference:
-    numbers = (found.estimate, found.low, found.high)
-    estimate, low, high = map(_exp, numbers) if log else numbers
+    numbers = [found.estimate, found.low, found.high]
+    if log:
+        numbers = list(map(_exp, numbers))
+    elif metric == "success":  # two rates are at most 1 apart, whatever a few units leave open
+        numbers = [max(-1.0, min(number, 1.0)) for number in numbers]
+    estimate, low, high = numbers
     return Difference(
         metric,
         names[1],
@@ -190,6 +196,13 @@ def _said(metric: str, names: tuple[str, str], found: Interval, *, log: bool) ->
 
 def _exp(number: float) -> float:
     return exp(min(number, 700.0))
+
+
+def _times(ratio: float) -> str:
+    """Write a ratio; beyond a thousandth and a thousand its digits say nothing."""
+    if ratio > _FAR:
+        return f"over {_FAR:,}"
+    return f"under {1 / _FAR}" if ratio < 1 / _FAR else f"{ratio:.3f}"
 
 
 @dataclass(frozen=True, slots=True)
