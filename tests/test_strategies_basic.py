@@ -1,7 +1,8 @@
 import pytest
 
+from multimodel_magic import ComplexityRouter, CostTierRouter, TaskSpecializedRouter
 from multimodel_magic.catalogue import Catalogue
-from multimodel_magic.errors import Misconfigured
+from multimodel_magic.errors import Misconfigured, UsageError
 from multimodel_magic.strategies import Experiment, Fixed, Named, Resolved
 from multimodel_magic.types import Request, Strategy
 
@@ -41,3 +42,17 @@ def test_a_request_that_names_an_experiment_and_takes_no_part_is_told_who_came_f
     said = "experiment e1: this request takes no part, the model that you named came first"
     assert notices(test, "scripted:echo") == (said,)
     assert "'fixed' came first" in notices(Fixed(("scripted:echo",)))[0]
+
+
+@pytest.mark.parametrize(
+    ("router", "given", "said"),
+    [
+        (TaskSpecializedRouter(), None, "task: None is no task; give its name, or a Request"),
+        (CostTierRouter(), "pro", "cost: 'pro' is no request; give {'user_tier': ..."),
+        (ComplexityRouter(), 5, "complexity: 5 is no prompt; give a text, or a Request"),
+    ],
+)
+def test_what_a_router_cannot_route_is_one_line(router: object, given: object, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        router.route(given)
+    assert str(caught.value).startswith(said)

@@ -223,6 +223,7 @@ def test_both_of_the_seeds_spellings_and_arms_mean_the_same() -> None:
         ({"arms": {"a:b": {"model": "m", "share": 0.5}, "b": {"model": "m", "share": 0.5}}},
          "cannot name an arm"),
         ({**SEED_YAML, "percentage": 0.001}, "finer than 0.01 %"),
+        (None, "its settings are None; give a dict of them"),
     ],
 )  # fmt: skip
 def test_wrong_settings_are_one_line(settings: dict, message: str) -> None:

@@ -149,6 +149,8 @@ class ComplexityRouter:
         """Route a request; of a plain prompt, await the name of its model."""
         if isinstance(request, Request):
             return self.strategy.route(request)
+        if not isinstance(request, str):
+            raise UsageError(f"complexity: {request!r} is no prompt; give a text, or a Request")
         return self._model_for(request)
 
     async def _model_for(self, prompt: str) -> str:

@@ -271,6 +271,9 @@ class CostTierRouter:
         """Route a request; of a dict with user_tier and task_value, name the model."""
         if isinstance(request, Request):
             return self.strategy.route(request)
+        if not isinstance(request, Mapping):
+            told = "{'user_tier': ..., 'task_value': ...}"
+            raise UsageError(f"cost: {request!r} is no request; give {told}, or a Request")
         for key in request:
             if key not in {"user_tier", "task_value"} and (near := _slip(str(key))):
                 raise UsageError(f"cost: unknown key {key!r}{near}")

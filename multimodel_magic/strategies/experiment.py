@@ -245,6 +245,8 @@ _EXTRAS = (("salt", ""), ("unit", "unit"))
 
 def _plain(where: str, settings: Setting) -> dict[str, Option]:
     """Bring both of the seed's spellings to one."""
+    if not isinstance(settings, Mapping):
+        raise UsageError(f"{where}: its settings are {settings!r}; give a dict of them")
     plain: dict[str, Option] = {}
     for key, value in settings.items():
         if key not in _KEYS:

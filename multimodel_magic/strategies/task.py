@@ -162,6 +162,8 @@ class TaskSpecializedRouter:
         """Route a request; of a task, name the model."""
         if isinstance(task_type, Request):
             return self.strategy.route(task_type)
+        if not isinstance(task_type, str):
+            raise UsageError(f"task: {task_type!r} is no task; give its name, or a Request")
         return self.strategy.model_for(task_type)
 
 
