@@ -160,15 +160,20 @@ async def test_cancelling_arun_cancels_the_coroutine():
     assert log == ["closed"]
 
 
-async def test_one_beat_keeps_a_loop_awake_for_all_and_ends_with_the_last():
+async def test_one_beat_keeps_a_loop_awake_for_all_and_ends_after_the_last():
     here = asyncio.get_running_loop()
-    with bridge.awake():
-        with bridge.awake():
-            inner = bridge._awake[here][1]
-        assert bridge._awake[here] == (1, inner)
-        await asyncio.sleep(3 * bridge.HEARTBEAT_S)
-        assert bridge._awake[here][1] is not inner, "it beats on"
-    assert here not in bridge._awake
+
+    def beats():
+        return [timer for timer in here._scheduled if timer._callback is bridge._beat]
+
+    for _ in range(3):
+        with bridge.awake(), bridge.awake():
+            assert len(beats()) == 1
+            first = beats()[0]
+            await asyncio.sleep(3 * bridge.HEARTBEAT_S)
+            assert beats() != [first], "it beats on"
+    await asyncio.sleep(3 * bridge.HEARTBEAT_S)
+    assert beats() == []
 
 
 async def test_aiterate_yields_everything_and_closes_when_cancelled():

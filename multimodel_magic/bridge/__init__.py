@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any, Generic, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 from multimodel_magic.bridge.worker import Worker
 
@@ -251,8 +252,8 @@ def run_here(coro: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-_awake: dict[asyncio.AbstractEventLoop, tuple[int, asyncio.TimerHandle]] = {}
-"""Loops that are kept awake: by how many, and their next beat."""
+_awake: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
+"""By how many a loop is kept awake; it stays here until its next beat finds nobody."""
 
 
 @contextlib.contextmanager
@@ -266,20 +267,21 @@ def awake() -> Generator[None, None, None]:
     if here is _loop:
         yield
         return
-    many, beat = _awake.get(here) or (0, here.call_later(HEARTBEAT_S, _beat, here))
-    _awake[here] = many + 1, beat
+    many = _awake.get(here)
+    if many is None:
+        here.call_later(HEARTBEAT_S, _beat, here)
+    _awake[here] = (many or 0) + 1
     try:
         yield
     finally:
-        many, beat = _awake.pop(here)
-        if many > 1:
-            _awake[here] = many - 1, beat
-        else:
-            beat.cancel()
+        _awake[here] -= 1
 
 
 def _beat(here: asyncio.AbstractEventLoop) -> None:
-    _awake[here] = _awake[here][0], here.call_later(HEARTBEAT_S, _beat, here)
+    if _awake.get(here):
+        here.call_later(HEARTBEAT_S, _beat, here)
+    else:
+        del _awake[here]
 
 
 async def arun(coro: Coroutine[Any, Any, T]) -> T:
