@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import typing
 from dataclasses import dataclass
 from enum import Enum
 
@@ -25,6 +26,16 @@ class City:
 
 class Place(TypedDict):
     name: str
+
+
+class Street(typing.TypedDict, total=False):
+    name: typing.Required[str]
+    number: int
+
+
+class Town(typing.TypedDict):
+    name: str
+    streets: list[Street]
 
 
 class Colour(Enum):
@@ -64,6 +75,8 @@ YEAR = {"type": "object", "properties": {"year": {"type": "integer"}}, "required
         (City, '{"name": "Oslo"}', City("Oslo", 0)),
         (Book, '{"title": "Emma", "year": 1815}', Book(title="Emma", year=1815)),
         (Place, '{"name": "Oslo"}', {"name": "Oslo"}),
+        (Town, '{"name": "Oslo", "streets": []}', {"name": "Oslo", "streets": []}),
+        (list[Street], '[{"name": "Ring"}]', [{"name": "Ring"}]),
         (list[City], '[{"name": "Oslo", "people": 7}]', [City("Oslo", 7)]),
         (City | None, "null", None),
         (Colour, '"red"', Colour.RED),
@@ -125,6 +138,15 @@ def test_a_schema_deeper_than_any_stack_is_refused() -> None:
 def test_the_order_of_properties_is_kept_for_models_write_in_it() -> None:
     made = schema_of({"type": "object", "properties": {"b": {}, "a": {}}})
     assert list(made.to_json()["properties"]) == ["b", "a"]
+
+
+def test_what_may_be_left_out_of_a_typed_dict_may_be_left_out() -> None:
+    streets = schema_of(Town)
+    assert pickle.loads(pickle.dumps(streets)) == streets  # noqa: S301 - our own bytes
+    assert read(streets, '{"name": "Oslo", "streets": [{"name": "Ring"}]}').error is None
+    assert read(streets, '{"name": "Oslo", "streets": [{"number": 3}]}').fault == (
+        "$.streets[0]: required name"
+    )
 
 
 def test_a_schema_does_not_follow_the_dict_that_it_was_made_of() -> None:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from multimodel_magic.errors import SchemaNotMet
 from multimodel_magic.schemas.keywords import compiled, parts, too_deep
+from multimodel_magic.schemas.shapes import adapter
 from multimodel_magic.types import Option, Parsed, Schema
 
 __all__ = ["fault_of", "json_of", "read"]
@@ -197,11 +198,10 @@ def _wanted(fault: Any, schema: Mapping[str, Any]) -> str:  # noqa: ANN401 - jso
 
 def _shaped(schema: Schema, value: Option) -> Parsed:
     """Make an instance of the user's class; its own validators may turn the value down."""
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
-    shape: Any = schema.shape
     try:
-        made: object = TypeAdapter(shape).validate_json(json.dumps(value))
+        made: object = adapter(schema.shape).validate_json(json.dumps(value))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = _place(first["loc"], schema.to_json())

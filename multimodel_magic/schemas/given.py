@@ -11,6 +11,7 @@ from typing import Any
 
 from multimodel_magic.errors import UsageError
 from multimodel_magic.schemas.keywords import check_schema, check_sense
+from multimodel_magic.schemas.shapes import adapter
 from multimodel_magic.types import Schema
 
 __all__ = ["is_schema", "recalled", "schema_of"]
@@ -98,11 +99,11 @@ def _of_json(value: Mapping[Any, Any], name: str | None) -> Schema:
 
 
 def _of_type(value: Any, name: str | None) -> Schema:  # noqa: ANN401 - whatever pydantic describes
-    from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter
+    from pydantic import PydanticSchemaGenerationError, PydanticUserError
 
     called = value.__name__ if isinstance(value, type) else name or str(value)
     try:
-        described = TypeAdapter(value).json_schema()
+        described = adapter(value).json_schema()
     except PydanticSchemaGenerationError:
         raise UsageError(f"{called} is no schema: {_WANTED}") from None
     except (PydanticUserError, NameError, TypeError, RecursionError) as error:
