@@ -31,6 +31,7 @@ from urllib.parse import quote, urlsplit
 import psutil
 from nbconvert import HTMLExporter
 from playwright.sync_api import ConsoleMessage, Dialog, Locator, Page, Route, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from pypdf import PdfReader
 
 from tests.kernels import environment_of
@@ -71,6 +72,9 @@ START = """i => {
   panel.content.deselectAll();
   jupyterapp.commands.execute('notebook:run-cell').finally(() => { runs[i] = true; });
 }"""
+NUDGE = (
+    "() => { jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.requestKernelInfo(); }"
+)
 NUMBER = (
     "() => jupyterapp.shell.currentWidget.content.widgets.forEach((w, i) => w.node.dataset.i = i)"
 )
@@ -239,11 +243,20 @@ class Lab:
         opened = Notebook(page, server.origin, server.root / name)
         page.goto(server.address(name))
         page.wait_for_function(OPEN, timeout=60_000)
-        page.wait_for_function(IDLE, timeout=60_000)
+        _await_idle(page)
         page.evaluate(NUMBER)
         if isinstance(server, Notebook7Server):
             opened.console.clear()  # it complains of a schema of its own before any cell has run
         return opened
+
+
+def _await_idle(page: Page) -> None:
+    """Wait until Lab has heard that the kernel is idle; one that started unheard is asked again."""
+    try:
+        page.wait_for_function(IDLE, timeout=20_000)
+    except PlaywrightTimeout:
+        page.evaluate(NUDGE)
+        page.wait_for_function(IDLE, timeout=60_000)
 
 
 class Notebook:
